@@ -1,0 +1,51 @@
+# `make demo` and `make test` are all a newcomer needs; everything they use is installed into .venv.
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+NATIVE := CMakeLists.txt pyproject.toml constraints.txt $(wildcard csrc/*.h csrc/*.c csrc/*.cpp csrc/kernels/* csrc/reference/*)
+export PATH := $(BIN):$(PATH)
+
+.PHONY: demo test test-all ctest lint format msl clean preflight
+
+demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pump, and a table at its end
+	@test -d .git || git init -q
+	@dvc repro
+	@tsad report
+
+test: .venv/.test lint ctest ## what every change must pass
+	@pytest -q
+
+test-all: .venv/.test test ## and what takes longer
+	@pytest -q -m slow
+
+lint: .venv/.test
+	@ruff check . && ruff format --check . && mypy
+	@clang-format --dry-run --Werror $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.cpp' 'tests/*.c' ':!csrc/reference')
+
+format: .venv/.test
+	@ruff check --fix . ; ruff format .
+	@clang-format -i $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.cpp' 'tests/*.c' ':!csrc/reference')
+
+ctest: .venv/.test ## the C tests, with address and undefined-behaviour sanitizers
+	@cmake -S . -B build/ctest -G Ninja -DTSAD_TESTS=ON -DTSAD_SANITIZE=ON >/dev/null
+	@cmake --build build/ctest >/dev/null || cmake --build build/ctest
+	@ctest --test-dir build/ctest --output-on-failure
+
+msl: .venv/.demo ## NASA-MSL, all entities, both models; TSAD_MIRROR is the folder or address of its archive
+	@python benchmarks/msl.py
+
+clean:
+	rm -rf .venv build artifacts scores data csrc/generated dist
+
+preflight: ## names what is missing, before anything is installed
+	@PYTHON=$(PYTHON) sh .ci/preflight
+
+.venv/.demo: $(NATIVE) | preflight
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@echo "installing tsad-edge and what it needs into .venv (minutes the first time)"
+	@pip install -q --disable-pip-version-check -c constraints.txt torch
+	@pip install -q --disable-pip-version-check -c constraints.txt -e '.[train,pipeline]'
+	@touch $@
+
+.venv/.test: .venv/.demo
+	@pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,260 @@
+"""The proof: does the compiled detector decide like PyTorch, on every sample of the test set?
+
+Owns the tolerance, the comparison and the verdict of check.json, and how the edge binary is run. It never sees a
+label, and does not know how the C was made.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .detector import EVENT
+from .detector import events as events_of
+
+ULPS = 4
+"""k of the tolerance: this many units in the last place of the running sum of |terms|."""
+MARGIN = 4.0
+"""The C may be this many times as far from float64 as PyTorch's own float32 is."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What all sides said about one entity's test series of T samples; scores are NaN where there is none."""
+
+    t: NDArray[np.int64]  # (T,)
+    pytorch: NDArray[np.float64]  # (T,) float64 reference
+    pytorch32: NDArray[np.float64]  # (T,) PyTorch as it is deployed
+    terms: NDArray[np.float64]  # (T,) running sum of |terms| behind each score, from the interpreter
+    threshold: float
+    core: NDArray[np.float32]  # (T,) tsad_edge._core
+    core_alarms: NDArray[np.bool_]
+    core_events: NDArray[Any]
+    edge: NDArray[np.float32]  # (T,) the edge binary
+    edge_alarms: NDArray[np.bool_]
+    edge_events: NDArray[Any]
+    degenerate: bool  # threshold from tied calibration scores
+
+
+def tolerance(pytorch: NDArray[Any], pytorch32: NDArray[Any], terms: NDArray[Any]) -> NDArray[np.float64]:
+    """How far the C score of each sample may be from the float64 reference.
+
+    ``4 x max|pytorch32 - pytorch|`` over the samples whose score is within a factor of 2, plus 4 units in the last
+    place (float32) of the running sum of |terms|. Derived from PyTorch alone, before any C is run.
+
+    Parameters
+    ----------
+    pytorch, pytorch32, terms : ndarray (n,)
+        float64 reference, float32 scores, running sums. Where one is infinite, nothing but equality will do: 0.
+
+    Returns
+    -------
+    ndarray (n,)
+
+    Examples
+    --------
+    >>> bool(tolerance(np.array([1.0]), np.array([1.0 + 1e-7]), np.array([1.0]))[0] < 1e-6)
+    True
+    """
+    allowed = np.zeros(len(pytorch))
+    finite = np.isfinite(pytorch) & np.isfinite(pytorch32) & np.isfinite(terms)  # an infinite score must be met exactly
+    if not finite.any():
+        return allowed
+    exact, gap = pytorch[finite], np.abs(pytorch32 - pytorch)[finite]
+    # Sixteenths of an octave: "a factor of 2" is then 16 bins to either side.
+    bins = np.floor(16 * np.log2(np.maximum(np.abs(exact), np.finfo(np.float32).tiny))).astype(np.int64)
+    bins -= bins.min()
+    peak = np.zeros(bins.max() + 33)  # with 16 empty bins at either end
+    np.maximum.at(peak, bins + 16, gap)
+    worst = np.lib.stride_tricks.sliding_window_view(peak, 33).max(axis=1)[bins]
+    ulp = np.spacing(np.abs(terms[finite]).astype(np.float32)).astype(np.float64)
+    allowed[finite] = MARGIN * worst + ULPS * ulp
+    return allowed
+
+
+def judge(evidence: Evidence) -> dict[str, Any]:
+    """One entity's verdict: the entry ``per_entity`` of check.json.
+
+    ``failures`` holds a sentence for everything that is not as it must be; ``worst`` is the index of the sample that
+    is furthest out of its tolerance, or None.
+    """
+    e, failures = evidence, []
+    scored = ~np.isnan(e.pytorch)
+    if not np.array_equal(~np.isnan(e.core), scored):
+        differing = np.flatnonzero(np.isnan(e.core) == scored)
+        failures.append(f"{len(differing)} samples are scored by only one side, first at t = {e.t[differing[0]]}")
+        scored = scored & ~np.isnan(e.core)
+    if not np.array_equal(e.core.view(np.uint32)[scored], e.edge.view(np.uint32)[scored]):
+        failures.append("the edge binary's scores are not those of _core, bit for bit")
+    if not np.array_equal(e.core_alarms, e.edge_alarms):
+        failures.append("the edge binary's alarms are not those of _core")
+
+    reference, core = e.pytorch[scored], e.core[scored].astype(np.float64)
+    allowed = tolerance(reference, e.pytorch32[scored], e.terms[scored])
+    with np.errstate(invalid="ignore"):
+        error = np.where(core == reference, 0.0, np.abs(core - reference))
+    ratio = np.divide(error, allowed, out=np.where(error > 0, np.inf, 0.0), where=allowed > 0)
+    worst = int(np.flatnonzero(scored)[np.argmax(ratio)]) if len(ratio) and ratio.max() > 1 else None
+    if worst is not None:
+        at = int(np.argmax(ratio))
+        failures.append(
+            f"{int((ratio > 1).sum())} scores are out of tolerance; the worst, at t = {e.t[worst]}, is {core[at]:.9g} "
+            f"where float64 PyTorch says {reference[at]:.9g} and {allowed[at]:.3g} is allowed"
+        )
+
+    in_band = np.abs(reference - e.threshold) <= allowed
+    flipped = (core > e.threshold) != (reference > e.threshold)
+    outside = int((flipped & ~in_band).sum())
+    if outside:
+        failures.append(f"{outside} decisions differ from PyTorch's outside the tolerance band")
+    if not np.array_equal(e.core_alarms[scored], core > e.threshold):
+        failures.append("an alarm is not 'score > threshold'")
+
+    twin = events_of(e.t, e.core, e.threshold)
+    told = ["id", "start", "end", "peak", "peak_t"]  # the twin has no parts, so no top channel
+    if twin[told].tolist() != e.core_events[told].tolist():
+        failures.append("the events of _core are not those of the Python twin fed with the same scores")
+    if e.core_events.tolist() != e.edge_events.tolist():
+        failures.append("the edge binary's events are not those of _core")
+    unequal, excused = _compare_events(e, scored, flipped & in_band)
+    if unequal:
+        failures.append(f"{len(unequal)} events differ from PyTorch's with no sample in the band, first {unequal[0]}")
+
+    return {
+        "passed": not failures,
+        "samples": int(scored.sum()),
+        "alarms": int(e.core_alarms.sum()),
+        "max_score_error": float(error.max(initial=0.0)),
+        "tolerance": float(allowed.max(initial=0.0)),
+        "largest_share_of_tolerance": float(ratio.max(initial=0.0)),
+        "samples_in_band": int(in_band.sum()),
+        "flipped_decisions": outside,
+        "events": len(e.core_events),
+        "events_equal": not unequal and not excused,
+        "events_excused": excused,
+        "degenerate_calibration": e.degenerate,
+        "failures": failures,
+        "worst": worst,
+    }
+
+
+def summarise(per_entity: dict[str, dict[str, Any]], max_band_share: float) -> dict[str, Any]:
+    """check.json: the entities' verdicts joined, and the one gate that belongs to the whole data set."""
+    rows = list(per_entity.values())
+    samples = sum(row["samples"] for row in rows)
+    in_band = sum(row["samples_in_band"] for row in rows)
+    failures = [f"{name}: {text}" for name, row in per_entity.items() for text in row["failures"]]
+    if not rows or samples == 0:
+        failures.append("nothing was compared")
+    if in_band > max_band_share * samples:
+        failures.append(f"{in_band} of {samples} samples lie in the tolerance band; at most {max_band_share:.2%} may")
+    return {
+        "schema": 1,
+        "passed": not failures,
+        "entities": len(rows),
+        "samples": samples,
+        "alarms": sum(row["alarms"] for row in rows),
+        "max_score_error": max((row["max_score_error"] for row in rows), default=0.0),
+        "tolerance": max((row["tolerance"] for row in rows), default=0.0),
+        "largest_share_of_tolerance": max((row["largest_share_of_tolerance"] for row in rows), default=0.0),
+        "samples_in_band": in_band,
+        "flipped_decisions": sum(row["flipped_decisions"] for row in rows),
+        "events_equal": all(row["events_equal"] for row in rows),
+        "events_excused": [event for row in rows for event in row["events_excused"]],
+        "entities_without_alarm": [name for name, row in per_entity.items() if row["alarms"] == 0],
+        "degenerate_calibration": [name for name, row in per_entity.items() if row["degenerate_calibration"]],
+        "failures": failures,
+        "per_entity": per_entity,
+    }
+
+
+def write_csv(path: Path, t: NDArray[np.int64], values: NDArray[np.float32], channels: list[str]) -> None:
+    """Write a series as the edge binary reads it: a time column, then the channels; floats keep all their bits."""
+    with open(path, "w") as file:
+        file.write(",".join(["timestamp", *channels]) + "\n")
+        np.savetxt(file, np.column_stack([t.astype(object), values.astype(object)]), fmt="%d" + ",%.9g" * len(channels))
+
+
+def run_edge(binary: Path, library: Path, csv: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Run the compiled edge binary over a CSV.
+
+    Returns
+    -------
+    scores (T,) float32, alarms (T,) bool, events (structured, as `tsad_edge.detector.events`)
+
+    Raises
+    ------
+    RuntimeError
+        The binary refused; holds its own words.
+    """
+    rows = np.genfromtxt(io.StringIO(_edge(binary, library, csv)), delimiter=",", skip_header=1, ndmin=2)
+    listed = np.array([_event(line) for line in _edge(binary, library, csv, "--events").splitlines()[1:]], dtype=EVENT)
+    return rows[:, 1].astype(np.float32), rows[:, 2] > 0, listed
+
+
+def taps(library: Path, windows: NDArray[np.float32]) -> dict[int, NDArray[np.float32]]:
+    """What every operator of a library built with taps computes.
+
+    Parameters
+    ----------
+    library : Path
+        Made by `toolchain.build` with ``tap=True``.
+    windows : ndarray (W, C) float32
+        One window of raw samples.
+
+    Returns
+    -------
+    dict
+        Operator's number -> its output, flat; 0 is the step that standardises samples.
+    """
+    from . import _core
+
+    seen: dict[int, NDArray[np.float32]] = {}
+    sink_type = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.POINTER(ctypes.c_float), ctypes.c_size_t)
+
+    @sink_type
+    def sink(number: int, data: Any, count: int) -> None:
+        seen[number] = np.ctypeslib.as_array(data, (count,)).copy()
+
+    model = _core.Model(str(library.resolve()))
+    handle = ctypes.CDLL(str(library.resolve()))  # the same image that _core opened
+    handle.tsad_tap_to(sink)
+    try:
+        _core.Detector(model, model.threshold, 1).score(np.ascontiguousarray(windows))
+    finally:
+        handle.tsad_tap_to(sink_type(0))
+    return seen
+
+
+def _event(line: str) -> tuple[Any, ...]:
+    identity, start, end, peak, peak_t, top = line.split(",")
+    return int(identity), int(start), int(end), np.float32(peak), int(peak_t), int(top)
+
+
+def _edge(binary: Path, library: Path, csv: Path, *flags: str) -> str:
+    done = subprocess.run([binary, "--model", library, *flags, csv], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{binary.name} ended with {done.returncode} on {csv}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _compare_events(
+    e: Evidence, scored: NDArray[np.bool_], excusing: NDArray[np.bool_]
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Spans [start, end] that only one side has: those without and those with a flipped sample in the band."""
+    t = e.t[scored]
+    ours = {(int(x["start"]), int(x["end"])) for x in e.core_events}
+    theirs = {(int(x["start"]), int(x["end"])) for x in events_of(e.t, e.pytorch, e.threshold)}
+    unequal, excused = [], []
+    for start, end in sorted(ours ^ theirs):
+        first, last = np.searchsorted(t, start), np.searchsorted(t, end)
+        touched = excusing[max(first - 1, 0) : last + 2].any()  # a flipped neighbour moves an event's edge
+        (excused if touched else unequal).append([start, end])
+    return unequal, excused

@@ -1,0 +1,169 @@
+"""params.yaml as frozen dataclasses: one class a stage, one file to read, an unknown key is an error.
+
+Owns names, types and defaults of every knob. What a value means to a stage is that stage's business.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Csv:
+    """One's own data: one file split by time, or two files. Read when ``dataset`` is ``own``."""
+
+    train: str | None = None
+    """CSV of normal operation; the only file when ``test`` is not given."""
+    test: str | None = None
+    """CSV to judge; without it the end of ``train`` is held back."""
+    time: str | None = None
+    """Name of the time column; by default a column called timestamp, time, t or date, if there is one."""
+    label: str | None = None
+    """Name of the label column (0 normal, 1 anomaly), never read before ``evaluate``."""
+    train_fraction: float = 0.6
+    """Share of the rows that is training data when there is one file."""
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Which data, and how long a window is."""
+
+    dataset: str = "pump"
+    """``pump`` (bundled), ``own``, or a name of ``tsad list``."""
+    entities: str | list[str] = "all"
+    """``all``, or the names of some machines or channels."""
+    window: int = 50
+    """Samples in a window."""
+    mirror: str | None = None
+    """Folder or address that holds the archives; the environment's TSAD_MIRROR where this is null."""
+    csv: Csv = field(default_factory=Csv)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Which model, and how many false alarms are bearable."""
+
+    model: str = "gan"
+    """A name of ``tsad list``."""
+    hyper: dict[str, Any] = field(default_factory=dict)
+    """Hyperparameters that differ from the model's defaults."""
+    false_alarms_per_1000: float = 1.0
+    """Wanted rate of alarms on normal data, samples per 1000; sets the threshold, without labels."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """How test series are scored."""
+
+    batch: int = 512
+    """Windows PyTorch scores at once."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """What is drawn."""
+
+    plot_entities: int = 3
+    """Entities whose scores are drawn, the first ones by name."""
+
+
+@dataclass(frozen=True)
+class Convert:
+    """What is compiled."""
+
+    entities: str | list[str] = "all"
+    """``all``, or the names of some entities."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the proof allows."""
+
+    max_band_share: float = 0.001
+    """Largest share of a data set's samples that may lie within the tolerance of the threshold."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """All of params.yaml. ``seed`` is the only one, and every draw derives from it."""
+
+    seed: int = 1
+    prepare: Prepare = field(default_factory=Prepare)
+    train: Train = field(default_factory=Train)
+    test: Test = field(default_factory=Test)
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    convert: Convert = field(default_factory=Convert)
+    check: Check = field(default_factory=Check)
+
+
+STAGES = tuple(f.name for f in dataclasses.fields(Params) if f.name != "seed")
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Read params.yaml; whatever it leaves out has its default.
+
+    Raises
+    ------
+    ValueError
+        The file is missing or not YAML, a key is unknown, or a value has the wrong type; names file, key and value.
+
+    Examples
+    --------
+    >>> load("params.yaml").train.model  # doctest: +SKIP
+    'gan'
+    """
+    import yaml
+
+    try:
+        text = Path(path).read_text()
+    except FileNotFoundError:
+        raise ValueError(f"{path}: not found; run this in the directory that holds params.yaml") from None
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML: {error}") from None
+    return typing.cast(Params, _build(Params, {} if tree is None else tree, str(path), ""))
+
+
+def _build(kind: type, tree: Any, path: str, key: str) -> Any:
+    """One dataclass from one mapping."""
+    if not isinstance(tree, dict):
+        raise ValueError(f"{path}: {key or 'the file'} must be a mapping, not {tree!r}")
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for name, value in tree.items():
+        full = f"{key}.{name}" if key else str(name)
+        if name not in hints:
+            raise ValueError(f"{path}: unknown key {full!r}; known here: {', '.join(hints)}")
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint):
+            values[name] = _build(typing.cast(type, hint), value, path, full)
+        elif _fits(value, hint):
+            values[name] = float(value) if hint is float else value
+        else:
+            raise ValueError(f"{path}: {full} is {value!r}; it must be {_text(hint)}")
+    return kind(**values)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a YAML value has the annotated type; a bool is no number, an int is a float."""
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, each) for each in typing.get_args(hint))
+    origin = typing.get_origin(hint)
+    if origin is list:
+        (each,) = typing.get_args(hint)
+        return isinstance(value, list) and all(_fits(v, each) for v in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(isinstance(k, str) for k in value)
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if hint is float else hint)
+
+
+def _text(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("None", "null")

@@ -1,0 +1,426 @@
+"""The six stages of the pipeline, one function each, and `report` after them.
+
+The only module that knows where files lie, and the only one that calls the compiler (`tsad_edge.codegen`). A stage
+reads what dvc.yaml names as its deps, writes what it names as its outs, and takes only its own section of params.yaml.
+A directory is written beside its place and then renamed, so that an interrupted stage leaves nothing half-written.
+Imports stand in the functions: each stage loads what it needs, and `tsad --help` loads nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .params import Params, Train
+
+VALUES, LABELS, CACHE = Path("data/values"), Path("data/labels"), Path("data/cache")
+ARTIFACTS, SCORES = Path("artifacts"), Path("scores")
+GENERATED, NATIVE = Path("csrc/generated"), Path("build/native")
+CHECKED, PLOTS = Path("build/check"), Path("build/plots")
+METRICS, CHECK, COST = Path("metrics.json"), Path("check.json"), Path("cost.json")
+
+
+def prepare(params: Params) -> None:
+    """Get the data set, validate it, split it by time: data/values and, apart, data/labels."""
+    from .data import prepare_dataset
+
+    p = params.prepare
+    prepare_dataset(
+        p.dataset,
+        entities=p.entities,
+        window=p.window,
+        mirror=p.mirror,
+        csv=p.csv,
+        seed=params.seed,
+        values=VALUES,
+        labels=LABELS,
+        cache=CACHE,
+    )
+
+
+def train(params: Params) -> None:
+    """Per entity, a model on normal data and a threshold on held-back normal scores; reads no label."""
+    from .data import entities
+
+    with _fresh(ARTIFACTS) as out:
+        jobs = [(out / entity, entity, params.train, params.seed) for entity in _listed(entities(VALUES), VALUES)]
+        _each("train", _train_one, jobs, preload="tsad_edge.train")
+
+
+def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
+    from .data import load_meta, load_values, to_json
+    from .models import export
+    from .threshold import midway
+    from .train import entity_seed, fit_entity
+
+    meta, values = load_meta(VALUES, entity), load_values(VALUES, entity, "train").values
+    fitted = fit_entity(values, to_json(meta.split), meta.window, p.model, p.hyper, entity_seed(seed, entity))
+    limit = midway(fitted.held_back_scores, p.false_alarms_per_1000, fitted.held_back_reference)
+    out.mkdir()
+    export.save(fitted.scorer, out / "graph.pt2")
+    with open(out / "calibration.npz", "wb") as file:
+        np.savez(file, fit=fitted.fit, held_back=fitted.held_back, held_back_scores=fitted.held_back_scores)
+    _write_json(out / "history.json", {"schema": 1, "epochs": fitted.history})
+    _write_json(
+        out / "detector.json",
+        {
+            "schema": 1,
+            "entity": entity,
+            "model": p.model,
+            "channels": meta.channels,
+            "window": meta.window,
+            "threshold": limit.value,
+            "degenerate_calibration": limit.degenerate,
+            "calibration_samples": len(fitted.held_back_scores),
+            "false_alarms_per_1000": {
+                "wanted": p.false_alarms_per_1000,
+                "on_calibration": limit.rate_per_1000,
+                "lowest_supported": limit.supported_per_1000,
+            },
+            "sampling_period": meta.sampling_period,
+            "seed": seed,
+        },
+    )
+
+
+def test(params: Params) -> None:
+    """Every test series through PyTorch, with float64 beside it, and through the floors: scores."""
+    entities = sorted(path.parent.name for path in ARTIFACTS.glob("*/detector.json"))
+    with _fresh(SCORES) as out:
+        jobs = [(out, entity, params.test.batch, params.seed) for entity in _listed(entities, ARTIFACTS)]
+        _each("test", _test_one, jobs, preload="tsad_edge.scoring")
+
+
+def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
+    import torch
+
+    from .data import load_meta, load_values
+    from .floors import FLOORS, score_floor
+    from .scoring import load, score_series
+    from .threshold import midway
+
+    torch.set_num_threads(1)  # entities run in parallel
+    meta, detector = load_meta(VALUES, entity), _read_json(ARTIFACTS / entity / "detector.json")
+    series, program = load_values(VALUES, entity, "test"), load(ARTIFACTS / entity / "graph.pt2")
+    arrays = {
+        "t": series.t,
+        "model": score_series(program, series.values, meta.window, torch.float32, batch),
+        "model64": score_series(program, series.values, meta.window, torch.float64, batch),
+    }
+    thresholds = {"model": detector["threshold"]}
+    with np.load(ARTIFACTS / entity / "calibration.npz") as file:
+        fit, held_back = file["fit"], file["held_back"]
+    rate = detector["false_alarms_per_1000"]["wanted"]
+    for name in FLOORS:
+        arrays[name] = score_floor(name, fit, series.values, meta.window, seed)
+        calibration = score_floor(name, fit, held_back, meta.window, seed + 1)
+        thresholds[name] = midway(calibration[np.isfinite(calibration)], rate).value
+    with open(out / f"{entity}.npz", "wb") as file:
+        np.savez(file, **arrays)
+    _write_json(
+        out / f"{entity}.json",
+        {
+            "schema": 1,
+            "entity": entity,
+            "window": meta.window,
+            "sampling_period": meta.sampling_period,
+            "test_start": meta.test_start,
+            "thresholds": thresholds,
+        },
+    )
+
+
+def evaluate(params: Params) -> None:
+    """The scores judged with the labels, beside the floors: metrics.json and plots."""
+    from dataclasses import asdict
+
+    from . import metrics, plots
+    from .data import load_labels
+
+    verdicts: dict[str, dict[str, Any]] = {}  # what scored -> entity -> its verdict
+    unlabelled: dict[str, int] = {}
+    entities = _listed(sorted(path.stem for path in SCORES.glob("*.json")), SCORES)
+    with _fresh(PLOTS) as out:
+        for number, entity in enumerate(entities):
+            about, truth = _read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
+            with np.load(SCORES / f"{entity}.npz") as file:
+                arrays = dict(file)
+            limit = about["thresholds"]["model"]
+            if number < params.evaluate.plot_entities:
+                labels = None if truth is None else truth.labels
+                plots.timeline(out / f"{entity}.png", entity, arrays["t"], arrays["model"], limit, labels)
+            if truth is None:
+                unlabelled[entity] = int((arrays["model"] > limit).sum())
+                continue
+            for name, threshold in about["thresholds"].items():
+                arrays[name][: about["test_start"]] = np.nan  # training has seen that part of the series
+                verdicts.setdefault(name, {})[entity] = metrics.judge(
+                    arrays[name],
+                    threshold,
+                    truth.labels,
+                    [asdict(event) for event in truth.events],
+                    about["window"],
+                    about["sampling_period"],
+                )
+    overall = {name: metrics.aggregate(rows) for name, rows in verdicts.items()}
+    _write_json(
+        METRICS,
+        {
+            "schema": 1,
+            "model": overall.pop("model", None),
+            "floors": overall,
+            "unlabelled_alarms": unlabelled,
+            "per_entity": verdicts.pop("model", {}),
+            "floors_per_entity": {
+                name: {entity: {key: row[key] for key in ("auc_pr", "f1")} for entity, row in rows.items()}
+                for name, rows in verdicts.items()
+            },
+        },
+    )
+
+
+def convert(params: Params) -> None:
+    """Graph to C, C to model libraries and the edge binary: csrc/generated, build/native, cost.json."""
+    from . import codegen, toolchain
+
+    trained = _listed(sorted(path.parent.name for path in ARTIFACTS.glob("*/detector.json")), ARTIFACTS)
+    chosen = trained if params.convert.entities == "all" else params.convert.entities
+    for entity in chosen:
+        if entity not in trained:
+            raise ValueError(f"params.yaml: convert.entities names {entity!r}; trained are {', '.join(trained)}")
+    names, costs = codegen.c_names(chosen), {}
+    with _fresh(GENERATED) as out:
+        for entity in chosen:
+            detector = _read_json(ARTIFACTS / entity / "detector.json")
+            graph = codegen.load(ARTIFACTS / entity / "graph.pt2")
+            made = codegen.compile_graph(graph, names[entity], detector["threshold"], entity=entity)
+            folder = out / names[entity]
+            _write_c(folder, made)
+            codegen.write_graph(made.graph, folder / "graph.txt", folder / "graph.npz")
+            shutil.copy2(ARTIFACTS / entity / "detector.json", folder)
+            costs[entity] = made.cost
+        toolchain.build(out, NATIVE)
+    for entity in chosen:
+        costs[entity]["code_bytes"] = toolchain.code_bytes(toolchain.library(NATIVE, names[entity]))
+    _write_json(COST, {"schema": 1, "target": "host", "layout": "generic", "precision": "f32", "per_entity": costs})
+
+
+def check(params: Params) -> None:
+    """The compiled C over the whole test set, judged against PyTorch: check.json.
+
+    Raises
+    ------
+    RuntimeError
+        A gate did not hold; check.json is written all the same, and says which and where.
+    """
+    from .check import summarise
+
+    verdicts = {}
+    with _fresh(CHECKED) as out:
+        for folder in sorted(path.parent for path in GENERATED.glob("*/detector.json")):
+            verdict = _check_one(folder, out)
+            verdicts[_read_json(folder / "detector.json")["entity"]] = verdict
+    found = summarise(verdicts, params.check.max_band_share)
+    _write_json(CHECK, found)
+    if not found["passed"]:
+        raise RuntimeError("the C does not decide like PyTorch:\n  " + "\n  ".join(found["failures"]))
+
+
+def _check_one(folder: Path, out: Path) -> dict[str, Any]:
+    """One entity's verdict; where a score is wrong, with the first operator that diverges."""
+    from . import codegen, toolchain
+    from .check import Evidence, judge, run_edge, write_csv
+    from .data import load_values
+    from .detector import Detector
+
+    detector = _read_json(folder / "detector.json")
+    entity, window = detector["entity"], detector["window"]
+    series = load_values(VALUES, entity, "test")
+    library, csv = toolchain.library(NATIVE, folder.name), out / f"{entity}.csv"
+    write_csv(csv, series.t, series.values, series.channels)
+    core, core_alarms, core_events = Detector.load(library).run(series.values, series.t)
+    edge, edge_alarms, edge_events = run_edge(toolchain.edge_binary(NATIVE), library, csv)
+    with np.load(SCORES / f"{entity}.npz") as file:
+        pytorch32, pytorch = file["model"], file["model64"]
+
+    graph = codegen.read_graph(folder / "graph.txt", folder / "graph.npz")
+    taken = np.flatnonzero(np.isfinite(series.values).all(axis=1))
+    windows = np.lib.stride_tricks.sliding_window_view(series.values[taken], window, axis=0).transpose(0, 2, 1)
+    ends, terms = taken[window - 1 :], np.full(len(series), np.nan)  # window i ends at sample ends[i]
+    for start in range(0, len(windows), 512):
+        part = slice(start, start + 512)
+        terms[ends[part]] = codegen.interpret(graph, windows[part]).terms
+    verdict = judge(
+        Evidence(
+            t=series.t,
+            pytorch=pytorch,
+            pytorch32=pytorch32,
+            terms=terms,
+            threshold=detector["threshold"],
+            core=core,
+            core_alarms=core_alarms,
+            core_events=core_events,
+            edge=edge,
+            edge_alarms=edge_alarms,
+            edge_events=edge_events,
+            degenerate=detector["degenerate_calibration"],
+        )
+    )
+    if verdict["worst"] is not None:
+        verdict["diverged"] = _diverged(folder.name, graph, library, windows[np.searchsorted(ends, verdict["worst"])])
+        verdict["failures"].append("the first operator that diverges is {name}, from {sources}".format(**verdict["diverged"]))
+    return verdict
+
+
+def _diverged(c_name: str, graph: Any, library: Path, window: Any) -> dict[str, Any]:
+    """Rebuild the C with taps and the weights the library really holds; name the first operator that is wrong."""
+    from . import codegen, toolchain
+    from .check import taps
+    from .detector import Detector
+
+    held = codegen.with_constants(graph, dict(Detector.load(library).model.weights))
+    with tempfile.TemporaryDirectory() as scratch:
+        models, out = Path(scratch) / "models", Path(scratch) / "native"
+        _write_c(models / c_name, codegen.emit(held, c_name, 0.0))
+        toolchain.build(models, out, tap=True)
+        seen = taps(toolchain.library(out, c_name), window)
+    found = codegen.first_divergence(graph, window[np.newaxis], seen)
+    return {"name": found.name, "sources": list(found.sources), "measured": found.measured, "bound": found.bound}
+
+
+def report(_: Params) -> str:
+    """What the pipeline found, as a page of text; the time a sample takes is measured now."""
+    from . import toolchain
+    from .report import page
+
+    for path in (METRICS, CHECK, COST):
+        if not path.is_file():
+            raise ValueError(f"{path}: not found; run `dvc repro` (or the six stages by `tsad`) first")
+    checked = _read_json(CHECK)
+    folder = min(GENERATED.glob("*/detector.json")).parent
+    entity = _read_json(folder / "detector.json")["entity"]
+    feed = f"{toolchain.edge_binary(NATIVE)} --model {toolchain.library(NATIVE, folder.name)} {CHECKED / entity}.csv"
+    return page(_read_json(METRICS), checked, _read_json(COST), _times(folder), feed)
+
+
+def _times(folder: Path) -> dict[str, float]:
+    """Microseconds a sample of a live stream takes, one at a time on one thread: the C, and PyTorch where installed."""
+    import time
+
+    from . import toolchain
+    from .data import load_values
+    from .detector import Detector
+
+    about = _read_json(folder / "detector.json")
+    values = load_values(VALUES, about["entity"], "test").values
+    detector = Detector.load(toolchain.library(NATIVE, folder.name))
+    rounds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        detector.run(values)
+        rounds.append((time.perf_counter() - start) / len(values))
+    times = {"C, step by step": 1e6 * min(rounds)}
+    with contextlib.suppress(ImportError):
+        import torch
+
+        from .scoring import load, windows
+
+        torch.set_num_threads(1)
+        program = load(ARTIFACTS / about["entity"] / "graph.pt2")
+        singles = windows(torch.from_numpy(values[: about["window"] + 299]), about["window"]).split(1)
+        rounds = []
+        with torch.inference_mode():
+            for single in singles:
+                start = time.perf_counter()
+                program(single)
+                rounds.append(time.perf_counter() - start)
+        times["PyTorch, window by window"] = 1e6 * float(np.median(rounds))
+    return times
+
+
+def listing(_: Params) -> str:
+    """The data sets and models there are."""
+    from .data import CATALOG
+    from .models import MODELS
+    from .report import table
+
+    rows = [["data set", "entities", "channels"], ["pump (bundled)", "3", "5"]]
+    rows += [[d.name, str(d.entities or "on request"), str(d.channels)] for d in CATALOG.values()]
+    models = [["model", "what it is"], *([name, row.summary] for name, row in MODELS.items())]
+    return table(rows) + "\n\n" + table(models)
+
+
+def _write_c(folder: Path, made: Any) -> None:
+    """One compiled model's two files."""
+    folder.mkdir(parents=True)
+    (folder / f"{made.name}.h").write_text(made.header)
+    (folder / f"{made.name}.c").write_text(made.source)
+
+
+def _listed(entities: list[str], place: Path) -> list[str]:
+    if not entities:
+        raise ValueError(f"{place}: holds nothing; run the stages before this one first (`dvc repro` does)")
+    return entities
+
+
+def _each(what: str, work: Callable[..., None], jobs: list[tuple[Any, ...]], preload: str) -> None:
+    """Do all jobs, in as many processes as there are cores, with a progress bar where the output is a terminal.
+
+    The processes are forked from one that has imported `preload`, so that PyTorch starts once.
+    """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])
+    workers = min(len(jobs), len(os.sched_getaffinity(0)))
+    with (
+        Progress(console=console, disable=not console.is_terminal) as progress,
+        ProcessPoolExecutor(workers, mp_context=context) as pool,
+    ):
+        task = progress.add_task(what, total=len(jobs))
+        running = [pool.submit(work, *job) for job in jobs]
+        try:
+            for done in as_completed(running):
+                done.result()
+                progress.advance(task)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+@contextlib.contextmanager
+def _fresh(place: Path) -> Iterator[Path]:
+    """A new directory that takes `place` when the work in it is done, and vanishes when it is not."""
+    scratch = place.with_name(f".{place.name}.new")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    shutil.rmtree(place, ignore_errors=True)
+    scratch.rename(place)
+
+
+def _write_json(path: Path, tree: Any) -> None:
+    scratch = path.with_name(f".{path.name}.new")
+    scratch.write_text(json.dumps(tree, indent=2) + "\n")
+    scratch.replace(path)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text())

@@ -1,0 +1,92 @@
+"""From generated C to binaries: runs CMake and the C compiler, finds what they made, measures its size.
+
+Owns where the C sources are (a checkout or the installed package) and how the build is called. Knows no model.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+def sources() -> Path:
+    """Directory that holds CMakeLists.txt and csrc: the checkout, or the copy that the wheel carries."""
+    here = Path(__file__).resolve()
+    for root in (here.parents[2], here.parent / "native"):
+        if (root / "CMakeLists.txt").is_file() and (root / "csrc" / "tsad.h").is_file():
+            return root
+    raise RuntimeError(f"{here.parent / 'native'}: the C sources are not there; reinstall tsad-edge")
+
+
+def build(models: Path, out: Path, *, tap: bool = False) -> None:
+    """Compile every generated model below `models` and the edge binary into `out`.
+
+    Parameters
+    ----------
+    models : Path
+        One folder a model, each with ``<C name>.h`` and ``<C name>.c``.
+    out : Path
+        Receives ``tsad-edge`` and one ``lib<C name>.so`` a model; replaced whole, and only after all of it compiled.
+    tap : bool
+        Compile the programs with taps: a library then shows what every operator computed.
+
+    Raises
+    ------
+    RuntimeError
+        CMake or a compiler is missing, or the C does not compile; holds the end of the compiler's own words.
+    """
+    cmake = _tool("cmake", "pip install 'tsad-edge[train]', or your system's package cmake")
+    if not (os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
+        raise RuntimeError("no C compiler found; install gcc (Debian, Ubuntu: apt install build-essential)")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{out.name}-", dir=out.parent) as scratch:
+        tree, fresh = Path(scratch) / "tree", Path(scratch) / "fresh"
+        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+        _run(
+            [cmake, "-S", str(sources()), "-B", str(tree), *generator, "-DCMAKE_BUILD_TYPE=Release"]
+            + [f"-DTSAD_MODELS={models.resolve()}", f"-DTSAD_TAP={'ON' if tap else 'OFF'}"]
+        )
+        _run([cmake, "--build", str(tree), "--parallel", str(os.cpu_count() or 1)])
+        fresh.mkdir()
+        for product in [edge_binary(tree), *sorted(tree.glob("libm_*.so"))]:
+            shutil.copy2(product, fresh / product.name)
+        if out.exists():
+            shutil.rmtree(out)
+        fresh.rename(out)
+
+
+def edge_binary(directory: Path) -> Path:
+    """Path of the command-line detector that `build` made."""
+    return directory / "tsad-edge"
+
+
+def library(directory: Path, c_name: str) -> Path:
+    """Path of one model library that `build` made."""
+    return directory / f"lib{c_name}.so"
+
+
+def code_bytes(path: Path) -> int | None:
+    """Bytes of machine code in a library or program, by ``size``; None where binutils is not installed."""
+    tool = shutil.which("size")
+    if tool is None:
+        return None
+    rows = [line.split() for line in _run([tool, "-A", str(path)]).splitlines()]
+    return sum(int(row[1]) for row in rows if row and row[0] == ".text")
+
+
+def _tool(name: str, remedy: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise RuntimeError(f"{name} was not found; it is needed to compile: {remedy}")
+    return path
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        words = (done.stdout + done.stderr).strip().splitlines()
+        raise RuntimeError(f"{' '.join(command[:2])} ... failed ({done.returncode}):\n" + "\n".join(words[-40:]))
+    return done.stdout

@@ -1,0 +1,94 @@
+"""The pipeline on real files: what each stage writes, that labels reach only evaluate, that bytes repeat."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+Stage = Callable[[str], None]
+
+
+def digest(*places: Path) -> dict[str, str]:
+    """SHA-256 of every file below some directories."""
+    files = (path for place in places for path in sorted(place.rglob("*")) if path.is_file())
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_the_whole_chain(copied: Path) -> None:
+    check = json.loads(Path("check.json").read_text())
+    assert check["passed"] and check["failures"] == [] and check["entities"] == 1
+    assert check["samples"] > 5000 and check["flipped_decisions"] == 0
+    assert 0 < check["largest_share_of_tolerance"] <= 1
+    cost = json.loads(Path("cost.json").read_text())["per_entity"]["pump-1"]
+    assert cost["mac_after"] <= cost["mac_before"] and cost["weight_bytes"] > 1000 and cost["code_bytes"] > 100
+    metrics = json.loads(Path("metrics.json").read_text())
+    assert set(metrics["floors"]) == {"random", "abs_diff", "train_mean", "moving_z"}
+    assert len(metrics["model"]["by_kind"]) == 6
+    assert Path("build/plots/pump-1.png").stat().st_size > 1000
+
+
+def test_train_and_test_repeat_to_the_byte_and_need_no_labels(copied: Path, stage: Stage) -> None:
+    before = digest(Path("artifacts"), Path("scores"))
+    shutil.rmtree("data/labels")
+    for name in ("train", "test", "convert", "check"):
+        stage(name)
+    assert digest(Path("artifacts"), Path("scores")) == before
+
+
+def test_convert_repeats_to_the_byte(copied: Path, stage: Stage) -> None:
+    before = {k: v for k, v in digest(Path("csrc/generated")).items()}
+    stage("convert")
+    assert digest(Path("csrc/generated")) == before
+
+
+def test_scrambled_labels_change_nothing_but_labels(tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same CSV twice, the label column shuffled the second time."""
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(5)
+    values = draw.normal(size=(900, 2)).round(3)
+    Path("params.yaml").write_text(
+        "prepare: {dataset: own, window: 20, csv: {train: all.csv, label: fault, train_fraction: 0.6}}"
+    )
+    seen = []
+    for shuffled in (False, True):
+        labels = np.zeros(900, int)
+        labels[700:720] = 1
+        if shuffled:
+            labels[540:] = draw.permutation(labels[540:])
+        rows = [f"{a},{b},{c}" for (a, b), c in zip(values, labels, strict=True)]
+        Path("all.csv").write_text("a,b,fault\n" + "\n".join(rows) + "\n")
+        stage("prepare")
+        seen.append((digest(Path("data/values")), digest(Path("data/labels"))))
+    assert seen[0][0] == seen[1][0], "values do not depend on labels"
+    assert seen[0][1] != seen[1][1], "labels do"
+
+
+def test_a_failed_stage_leaves_what_was_there(copied: Path, stage: Stage) -> None:
+    before = digest(Path("artifacts"))
+    meta = Path("data/values/pump-1/train.npz")
+    meta.write_bytes(meta.read_bytes()[:1000])
+    with pytest.raises(Exception):  # noqa: B017 - numpy's own word for a damaged archive
+        stage("train")
+    assert digest(Path("artifacts")) == before
+    assert not list(Path().glob(".artifacts*"))
+
+
+@pytest.mark.parametrize("name", ["train", "test", "evaluate", "convert"])
+def test_a_stage_before_its_turn_says_what_to_run(name: str, tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("")
+    with pytest.raises(ValueError, match="dvc repro"):
+        stage(name)
+
+
+def test_report_is_a_page(copied: Path) -> None:
+    from tsad_edge import params, stages
+
+    text = stages.report(params.load())
+    for words in ("Faults found", "PASSED", "RAM B", "C, step by step", "tsad-edge --model"):
+        assert words in text
+    assert max(map(len, text.splitlines())) <= 140
