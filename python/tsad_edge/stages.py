@@ -28,22 +28,23 @@ CHECKED, PLOTS = Path("build/check"), Path("build/plots")
 METRICS, CHECK, COST = Path("metrics.json"), Path("check.json"), Path("cost.json")
 
 
-def prepare(params: Params) -> None:
-    """Get the data set, validate it, split it by time: data/values and, apart, data/labels."""
+def prepare(params: Params) -> str:
+    """Get the data set, validate it, split it by time: data/values and, apart, data/labels. Returns notes."""
     from .data import prepare_dataset
 
     p = params.prepare
-    prepare_dataset(
+    notes = prepare_dataset(
         p.dataset,
         entities=p.entities,
         window=p.window,
         mirror=p.mirror,
         csv=p.csv,
         seed=params.seed,
-        values=VALUES,
-        labels=LABELS,
-        cache=CACHE,
+        values_dir=VALUES,
+        labels_dir=LABELS,
+        cache_dir=CACHE,
     )
+    return "\n".join(notes)
 
 
 def train(params: Params) -> None:
@@ -348,13 +349,14 @@ def _times(folder: Path) -> dict[str, float]:
 
 def listing(_: Params) -> str:
     """The data sets and models there are."""
-    from .data import CATALOG
+    from .data import catalog, on_request
     from .models import MODELS
     from .report import table
 
-    rows = [["data set", "entities", "channels"], ["pump (bundled)", "3", "5"]]
-    rows += [[d.name, str(d.entities or "on request"), str(d.channels)] for d in CATALOG.values()]
-    models = [["model", "what it is"], *([name, row.summary] for name, row in MODELS.items())]
+    rows = [["data set", "entities", "channels"], ["pump", "3", "5"], ["own", "1", "any"]]
+    rows += [[each.name, str(each.entities), str(each.channels)] for each in catalog().values()]
+    rows += [[name, "on request", "-"] for name in on_request()]
+    models = [["model", ""], *([name, row.summary] for name, row in MODELS.items())]
     return table(rows) + "\n\n" + table(models)
 
 

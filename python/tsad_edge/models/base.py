@@ -1,0 +1,102 @@
+"""What every model has in common: raw window in, score and per-channel parts out, all of it one `nn.Module`.
+
+Owns the scaler, the weights of the channels and the two small interfaces a new model fills in (`errors`, `learner`).
+Leaves time, thresholds and the training loop to others; uses only operators that the compiler knows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+CONSTANT = 1e-6
+"""A channel whose standard deviation is below this share of its magnitude is constant: float32 noise, no signal."""
+LEAST_ERROR = 1e-3
+"""Smallest typical error, in variances of the channel, that a weight is made from. A channel that was constant or is
+predicted perfectly has a typical error near 0; its weight stays at 1000, so that it is watched closely but finite."""
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """What the training loop needs to know; a model's own class adds its sizes. All are positive."""
+
+    epochs: int = 40
+    """Most epochs; where there is no block to stop on, exactly this many."""
+    steps: int = 30
+    """Batches in an epoch. They are drawn by seed, so that training takes as long for a short series as for a long one."""
+    batch: int = 128
+    """Windows in a batch."""
+    patience: int = 6
+    """Epochs without improvement on the `stop` block after which training ends."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+
+
+def decay(optimiser: torch.optim.Optimizer, hyper: Hyper) -> torch.optim.lr_scheduler.LRScheduler:
+    """Learning rate that falls in a straight line to a twentieth at the last step of the last epoch."""
+    steps = hyper.epochs * hyper.steps
+    return torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=1.0, end_factor=0.05, total_iters=steps)
+
+
+class Learner(ABC):
+    """Everything that only training needs (optimisers, a discriminator); thrown away afterwards."""
+
+    @abstractmethod
+    def step(self, z: Tensor) -> dict[str, float]:
+        """Learn from standardised windows z (B, W, C) and return the losses by name."""
+
+
+class Scorer(nn.Module, ABC):
+    """Base of all models: standardises, asks the subclass for errors, weighs and averages them.
+
+    ``parts = errors * weight`` and ``score = mean(parts)``; `weight` is one over the channel's typical error, so a
+    part near 1 is what normal data gives and a noisy channel cannot drown a quiet one.
+
+    Parameters
+    ----------
+    window, channels : int
+        W and C of the windows it scores.
+    """
+
+    offset: Tensor  # (C,) subtracted from raw samples
+    scale: Tensor  # (C,) reciprocal of the standard deviation
+    weight: Tensor  # (C,) reciprocal of the typical error
+
+    def __init__(self, window: int, channels: int) -> None:
+        super().__init__()
+        self.window, self.channels = window, channels
+        self.register_buffer("offset", torch.zeros(channels))
+        self.register_buffer("scale", torch.ones(channels))
+        self.register_buffer("weight", torch.ones(channels))
+
+    @abstractmethod
+    def errors(self, z: Tensor) -> Tensor:
+        """Non-negative errors (B, C) of standardised windows z (B, W, C)."""
+
+    @abstractmethod
+    def learner(self) -> Learner:
+        """What trains this model, freshly made; whatever it draws, it draws from torch's global generator."""
+
+    def forward(self, window: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw windows (B, W, C) -> score (B,) and parts (B, C)."""
+        z = (window - self.offset) * self.scale
+        parts = self.errors(z) * self.weight
+        return parts.mean(dim=1), parts
+
+    def fit_scale(self, values: NDArray[np.float32]) -> None:
+        """Take offset and scale from normal samples (T, C). A constant channel gets scale 1 and is never divided by."""
+        exact = values.astype(np.float64)
+        mean, std = exact.mean(axis=0), exact.std(axis=0)
+        constant = std <= np.maximum(CONSTANT * np.abs(mean), 1e-30)  # whose reciprocal is still a float32
+        scale = 1.0 / np.where(constant, 1.0, std)
+        self.offset.copy_(torch.from_numpy(mean.astype(np.float32)))
+        self.scale.copy_(torch.from_numpy(scale.astype(np.float32)))
+
+    def fit_weight(self, typical: Tensor) -> None:
+        """Take the weights from each channel's typical error (C,) on normal data."""
+        self.weight.copy_(1.0 / typical.clamp_min(LEAST_ERROR))

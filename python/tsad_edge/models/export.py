@@ -1,0 +1,96 @@
+"""Writes a trained model as graph.pt2, the file that the compiler starts from.
+
+Owns that the bytes depend on nothing but the model: not on the process, the time, or where the package lies.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+from torch.export import Dim, ExportedProgram
+
+from .base import Scorer
+
+FRAME = re.compile(r'File "([^"]+)"')
+PACKAGE = Path(__file__).resolve().parents[1]  # .../tsad_edge
+
+
+def export(scorer: Scorer) -> ExportedProgram:
+    """The model as a `torch.export` program with a symbolic batch, in evaluation mode.
+
+    Its one input is `window` (B, W, C) float32, its outputs are score (B,) and parts (B, C).
+
+    Raises
+    ------
+    ValueError
+        A part of the model stays in training mode after ``eval()``.
+
+    Examples
+    --------
+    >>> from tsad_edge.models import build
+    >>> export(build("gan", 10, 2)).graph_signature.user_inputs
+    ('window',)
+    """
+    scorer.eval()
+    for name, module in scorer.named_modules():
+        if module.training:
+            raise ValueError(f"{type(scorer).__name__}.{name} is still in training mode after eval(); mend its train()")
+    # A batch of 3: torch treats 1 as a special case.
+    example = torch.zeros(3, scorer.window, scorer.channels)
+    with warnings.catch_warnings():
+        # nn.LSTM keeps its weights in a second list, too; that is its business and changes nothing in the graph.
+        warnings.filterwarnings("ignore", message="The tensor attributes? .*_flat_weights")
+        program = torch.export.export(scorer, (example,), dynamic_shapes=({0: Dim("B")},))
+    for node in program.graph.nodes:
+        if trace := node.meta.get("stack_trace"):
+            node.meta["stack_trace"] = FRAME.sub(lambda match: f'File "{relative(match[1])}"', trace)
+    return program
+
+
+def relative(path: str) -> str:
+    """A source path without the part that depends on the machine.
+
+    Relative to the directory that holds the package (``tsad_edge/models/gan.py``), to site-packages
+    (``torch/nn/modules/linear.py``), or else, for a user's own module, the bare file name.
+    """
+    file = Path(path)
+    if not file.is_absolute():
+        return path
+    if file.resolve().is_relative_to(PACKAGE):
+        return file.resolve().relative_to(PACKAGE.parent).as_posix()
+    _, found, rest = file.as_posix().rpartition("/site-packages/")
+    return rest if found else file.name
+
+
+def save(scorer: Scorer, path: str | Path) -> None:
+    """Export a model and write it to `path`; the file is there whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        See `export`.
+
+    Examples
+    --------
+    >>> from tsad_edge.models import build
+    >>> save(build("gan", 10, 2), "graph.pt2")  # doctest: +SKIP
+    """
+    # Through memory: given a file, torch would write that file's name into the archive.
+    buffer = io.BytesIO()
+    torch.export.save(export(scorer), buffer)
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(buffer.getvalue())
+        os.chmod(temporary, 0o644)  # mkstemp makes it unreadable for others
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,246 @@
+"""Fits one entity's model to its normal data. No label enters here, and nothing of one entity reaches the next.
+
+Owns seeds, windows, the early stop and the held-back scores; how a model learns from a batch is the model's business
+(`models.base.Learner`), and what becomes of the held-back scores is `threshold`'s.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
+
+from .models import Hyper, Scorer, build, hyperparameters
+from .scoring import score_series, windows
+
+EVALUATION_WINDOWS = 2048
+"""Most windows a mean error is taken over; more are thinned out evenly."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training leaves: T1 samples to fit on, T2 to hold back, n held-back scores."""
+
+    scorer: Scorer
+    history: list[dict[str, float]]
+    """Per epoch: the model's losses, and `stop`, the error on the stop block (not with folds)."""
+    fit: NDArray[np.float32]
+    """(T1, C) the series the final model was fitted on, warm-up included."""
+    held_back: NDArray[np.float32]
+    """(T2, C) the series the held-back scores come from, warm-up included; with folds it is `fit` itself."""
+    held_back_scores: NDArray[np.float32]
+    """(n,) of normal windows that the model that scored them was not fitted on."""
+    held_back_reference: NDArray[np.float64]
+    """(n,) the same in float64."""
+
+
+def entity_seed(seed: int, entity: str) -> int:
+    """The seed of one entity, from the only seed there is and the entity's name; the same in every process.
+
+    Examples
+    --------
+    >>> entity_seed(1, "C-1") != entity_seed(1, "C-2")
+    True
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed}/{entity}".encode()).digest()[:7], "big")
+
+
+def fit_entity(
+    values: NDArray[np.float32],
+    split: Mapping[str, Any],
+    window: int,
+    model: str,
+    hyper: Mapping[str, Any] | None = None,
+    seed: int = 1,
+    progress: bool = False,
+    name: str = "",
+) -> Fitted:
+    """Train one model on one entity's normal data, and score the normal data that was held back.
+
+    With ``kind: blocks`` it is fitted on `fit`, stopped on `stop` (best weights restored) and scored on `threshold`.
+    With ``kind: folds`` (series too short for three blocks) two models are each fitted on one half and score the
+    other, and the final model is fitted on both halves; all three train for the full number of epochs.
+
+    Bit for bit reproducible on one machine: one thread, seeded draws, deterministic kernels. The arguments can be
+    pickled, so entities can be spread over processes.
+
+    Parameters
+    ----------
+    values : ndarray (T, C) float32
+        Normal data in raw units, finite.
+    split : mapping
+        ``{"kind": "blocks", "fit": [a, b], "stop": [a, b], "threshold": [a, b]}`` or ``{"kind": "folds", "folds":
+        [[a, b], [a, b]]}``; samples a to b-1 are scored, their windows reach back W-1 samples further.
+    window : int
+        W.
+    model : str
+        A key of `models.MODELS`.
+    hyper : mapping, optional
+        Hyperparameters that differ from the model's defaults.
+    seed : int
+        Of this entity; see `entity_seed`.
+    progress : bool
+        Show a bar, if the output is a terminal.
+    name : str
+        What the bar is called.
+
+    Raises
+    ------
+    ValueError
+        A value is not finite, the split reaches out of the series or mixes its parts, or a hyperparameter is wrong.
+
+    Examples
+    --------
+    >>> wave = np.sin(np.arange(900) / 5).astype(np.float32)[:, None]
+    >>> split = {"kind": "blocks", "fit": [9, 500], "stop": [509, 700], "threshold": [709, 900]}
+    >>> len(fit_entity(wave, split, 10, "gan", {"epochs": 2}).held_back_scores)
+    191
+    """
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(f"training data: sample {row}, channel {column} is {values[row, column]}; clean it or leave it out")
+    chosen = hyperparameters(model, hyper)
+    blocks = _blocks(split, window, len(values))
+
+    def series(start: int, end: int) -> NDArray[np.float32]:
+        return values[start - window + 1 : end]
+
+    trainings = 1 if split["kind"] == "blocks" else 3
+    with _reproducible(), _bar(progress, name, trainings * chosen.epochs) as advance:
+
+        def fit(fit_on: NDArray[np.float32], stop_on: NDArray[np.float32] | None, draw: int) -> Any:
+            return _fit(model, hyper, fit_on, stop_on, window, draw, advance)
+
+        if split["kind"] == "blocks":
+            fit_on, stop_on, held_back = (series(*block) for block in blocks)
+            scorer, history = fit(fit_on, stop_on, seed)
+            scores, reference = _both(scorer, held_back, window)
+        else:
+            first, second = (series(*block) for block in blocks)
+            fit_on = held_back = series(blocks[0][0], blocks[1][1])
+            pooled = [
+                _both(fit(first, None, seed + 1)[0], second, window),
+                _both(fit(second, None, seed + 2)[0], first, window),
+            ]
+            scores, reference = (np.concatenate(both) for both in zip(*pooled, strict=True))
+            scorer, history = fit(fit_on, None, seed)
+    return Fitted(scorer, history, fit_on, held_back, scores.astype(np.float32), reference)
+
+
+def _blocks(split: Mapping[str, Any], window: int, samples: int) -> list[Sequence[int]]:
+    """The split's ranges in order, after a look at whether windows of one reach into another."""
+    names = {"blocks": ["fit", "stop", "threshold"], "folds": ["folds[0]", "folds[1]"]}.get(split["kind"])
+    if names is None:
+        raise ValueError(f"split.kind is {split['kind']!r}; it must be 'blocks' or 'folds'")
+    blocks = list(split["folds"]) if split["kind"] == "folds" else [split[name] for name in names]
+    before = 0
+    for name, (start, end) in zip(names, blocks, strict=True):
+        if not before + window - 1 <= start < end <= samples:
+            raise ValueError(
+                f"split.{name} is [{start}, {end}]; with a window of {window} it must start at {before + window - 1} or "
+                f"later, not be empty, and end by {samples}; run `tsad prepare` again"
+            )
+        before = end
+    return blocks
+
+
+def _fit(
+    model: str,
+    hyper: Mapping[str, Any] | None,
+    fit_on: NDArray[np.float32],
+    stop_on: NDArray[np.float32] | None,
+    window: int,
+    seed: int,
+    advance: Callable[[int], None],
+) -> tuple[Scorer, list[dict[str, float]]]:
+    """One training from fresh weights; without `stop_on` it goes on for all epochs."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        scorer = build(model, window, fit_on.shape[1], hyper)
+        learner = scorer.learner()
+    chosen: Hyper = scorer.hyper  # type: ignore[assignment]
+    scorer.fit_scale(fit_on)
+    draws = torch.Generator().manual_seed(seed)
+    z = windows(_standardised(scorer, fit_on), window)
+    z_stop = None if stop_on is None else windows(_standardised(scorer, stop_on), window)
+
+    history: list[dict[str, float]] = []
+    best, best_at, kept = float("inf"), 0, copy.deepcopy(scorer.state_dict())
+    for epoch in range(chosen.epochs):
+        scorer.train()
+        sums: dict[str, float] = {}
+        for _ in range(chosen.steps):
+            drawn = torch.randint(len(z), (chosen.batch,), generator=draws)
+            for name, loss in learner.step(z[drawn]).items():
+                sums[name] = sums.get(name, 0.0) + loss / chosen.steps
+        advance(1)
+        history.append({"epoch": float(epoch), **sums})
+        if z_stop is None:
+            continue
+        history[-1]["stop"] = stop = float(_typical(scorer, z_stop).mean())
+        if stop < best:
+            best, best_at, kept = stop, epoch, copy.deepcopy(scorer.state_dict())
+        elif epoch - best_at >= chosen.patience:
+            advance(chosen.epochs - 1 - epoch)
+            break
+    if z_stop is not None:
+        scorer.load_state_dict(kept)
+    scorer.fit_weight(_typical(scorer, z))
+    return scorer.eval(), history
+
+
+def _standardised(scorer: Scorer, series: NDArray[np.float32]) -> Tensor:
+    return (torch.from_numpy(series) - scorer.offset) * scorer.scale
+
+
+def _typical(scorer: Scorer, z: Tensor) -> Tensor:
+    """Mean error of each channel (C,) over windows z (n, W, C), in evaluation mode."""
+    scorer.eval()
+    thinned = z[:: 1 + (len(z) - 1) // EVALUATION_WINDOWS]
+    with torch.no_grad():
+        return torch.cat([scorer.errors(part) for part in thinned.split(512)]).mean(dim=0)
+
+
+def _both(
+    scorer: Scorer, series: NDArray[np.float32], window: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores of a series in float32 and float64, warm-up left out."""
+    score32 = score_series(scorer, series, window)
+    score64 = score_series(scorer, series, window, torch.float64)
+    return score32[window - 1 :], score64[window - 1 :]
+
+
+@contextmanager
+def _reproducible() -> Iterator[None]:
+    """One thread (sums in one order) and deterministic kernels; what the caller had is put back."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _bar(wanted: bool, name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, silent where that is no terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("train {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, disable=not (wanted and console.is_terminal)
+    ) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda steps: progress.advance(task, steps)
