@@ -14,7 +14,8 @@ PYTHON_LAYERS = [
     ["stages"],
     ["train", "threshold", "check", "report", "toolchain"],
     ["models", "metrics", "floors", "scoring", "plots", "detector"],
-    ["data", "params", "_core"],
+    ["data", "params", "processes", "_core"],
+    ["files"],
 ]
 # The compiler: the same rule; `stages` alone may import it.
 CODEGEN_LAYERS = [["__init__"], ["compile", "load", "passes", "emit", "diverge"], ["verify", "interpret", "ctext"], ["ops"], ["ir"]]
@@ -22,8 +23,8 @@ CODEGEN_LAYERS = [["__init__"], ["compile", "load", "passes", "emit", "diverge"]
 C_INCLUDES = {
     "csrc/tsad.c": {"tsad.h"},
     "csrc/kernels": {"kernels.h", "elementary.h"},
-    "csrc/target": {"tsad.h", "csv.h"},
-    "csrc/bindings.cpp": {"tsad.h"},
+    "csrc/target": {"tsad.h", "csv.h", "m_reference.h"},  # the built-in model
+    "csrc/bindings.cpp": {"tsad.h", "m_reference.h"},
     "csrc/reference": {"tsad.h", "kernels.h", "m_reference.h"},
 }
 
@@ -34,7 +35,7 @@ def imports(path: Path) -> set[tuple[int, str]]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             names = [node.module] if node.module else [alias.name for alias in node.names]
-            found |= {(node.level, name) for name in names if name}
+            found |= {(node.level, name) for name in names if name != "__version__"}
         elif isinstance(node, ast.Import):
             found |= {(0, alias.name) for alias in node.names}
     return found

@@ -9,17 +9,16 @@ Imports stand in the functions: each stage loads what it needs, and `tsad --help
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .files import read_json, replaced, write_json
 from .params import Params, Train
+from .processes import each
 
 VALUES, LABELS, CACHE = Path("data/values"), Path("data/labels"), Path("data/cache")
 ARTIFACTS, SCORES = Path("artifacts"), Path("scores")
@@ -51,9 +50,9 @@ def train(params: Params) -> None:
     """Per entity, a model on normal data and a threshold on held-back normal scores; reads no label."""
     from .data import entities
 
-    with _fresh(ARTIFACTS) as out:
+    with replaced(ARTIFACTS) as (out,):
         jobs = [(out / entity, entity, params.train, params.seed) for entity in _listed(entities(VALUES), VALUES)]
-        _each("train", _train_one, jobs, preload="tsad_edge.train")
+        each("train", _train_one, jobs, preload="tsad_edge.train")
 
 
 def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
@@ -69,8 +68,8 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
     export.save(fitted.scorer, out / "graph.pt2")
     with open(out / "calibration.npz", "wb") as file:
         np.savez(file, fit=fitted.fit, held_back=fitted.held_back, held_back_scores=fitted.held_back_scores)
-    _write_json(out / "history.json", {"schema": 1, "epochs": fitted.history})
-    _write_json(
+    write_json(out / "history.json", {"schema": 1, "epochs": fitted.history})
+    write_json(
         out / "detector.json",
         {
             "schema": 1,
@@ -95,9 +94,9 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
 def test(params: Params) -> None:
     """Every test series through PyTorch, with float64 beside it, and through the floors: scores."""
     entities = sorted(path.parent.name for path in ARTIFACTS.glob("*/detector.json"))
-    with _fresh(SCORES) as out:
+    with replaced(SCORES) as (out,):
         jobs = [(out, entity, params.test.batch, params.seed) for entity in _listed(entities, ARTIFACTS)]
-        _each("test", _test_one, jobs, preload="tsad_edge.scoring")
+        each("test", _test_one, jobs, preload="tsad_edge.scoring")
 
 
 def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
@@ -109,7 +108,7 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
     from .threshold import midway
 
     torch.set_num_threads(1)  # entities run in parallel
-    meta, detector = load_meta(VALUES, entity), _read_json(ARTIFACTS / entity / "detector.json")
+    meta, detector = load_meta(VALUES, entity), read_json(ARTIFACTS / entity / "detector.json")
     series, program = load_values(VALUES, entity, "test"), load(ARTIFACTS / entity / "graph.pt2")
     arrays = {
         "t": series.t,
@@ -126,7 +125,7 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
         thresholds[name] = midway(calibration[np.isfinite(calibration)], rate).value
     with open(out / f"{entity}.npz", "wb") as file:
         np.savez(file, **arrays)
-    _write_json(
+    write_json(
         out / f"{entity}.json",
         {
             "schema": 1,
@@ -149,9 +148,9 @@ def evaluate(params: Params) -> None:
     verdicts: dict[str, dict[str, Any]] = {}  # what scored -> entity -> its verdict
     unlabelled: dict[str, int] = {}
     entities = _listed(sorted(path.stem for path in SCORES.glob("*.json")), SCORES)
-    with _fresh(PLOTS) as out:
+    with replaced(PLOTS) as (out,):
         for number, entity in enumerate(entities):
-            about, truth = _read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
+            about, truth = read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
             with np.load(SCORES / f"{entity}.npz") as file:
                 arrays = dict(file)
             limit = about["thresholds"]["model"]
@@ -172,7 +171,7 @@ def evaluate(params: Params) -> None:
                     about["sampling_period"],
                 )
     overall = {name: metrics.aggregate(rows) for name, rows in verdicts.items()}
-    _write_json(
+    write_json(
         METRICS,
         {
             "schema": 1,
@@ -198,9 +197,9 @@ def convert(params: Params) -> None:
         if entity not in trained:
             raise ValueError(f"params.yaml: convert.entities names {entity!r}; trained are {', '.join(trained)}")
     names, costs = codegen.c_names(chosen), {}
-    with _fresh(GENERATED) as out:
+    with replaced(GENERATED) as (out,):
         for entity in chosen:
-            detector = _read_json(ARTIFACTS / entity / "detector.json")
+            detector = read_json(ARTIFACTS / entity / "detector.json")
             graph = codegen.load(ARTIFACTS / entity / "graph.pt2")
             made = codegen.compile_graph(graph, names[entity], detector["threshold"], entity=entity)
             folder = out / names[entity]
@@ -211,7 +210,7 @@ def convert(params: Params) -> None:
         toolchain.build(out, NATIVE)
     for entity in chosen:
         costs[entity]["code_bytes"] = toolchain.code_bytes(toolchain.library(NATIVE, names[entity]))
-    _write_json(COST, {"schema": 1, "target": "host", "layout": "generic", "precision": "f32", "per_entity": costs})
+    write_json(COST, {"schema": 1, "target": "host", "layout": "generic", "precision": "f32", "per_entity": costs})
 
 
 def check(params: Params) -> None:
@@ -225,12 +224,12 @@ def check(params: Params) -> None:
     from .check import summarise
 
     verdicts = {}
-    with _fresh(CHECKED) as out:
+    with replaced(CHECKED) as (out,):
         for folder in sorted(path.parent for path in GENERATED.glob("*/detector.json")):
             verdict = _check_one(folder, out)
-            verdicts[_read_json(folder / "detector.json")["entity"]] = verdict
+            verdicts[read_json(folder / "detector.json")["entity"]] = verdict
     found = summarise(verdicts, params.check.max_band_share)
-    _write_json(CHECK, found)
+    write_json(CHECK, found)
     if not found["passed"]:
         raise RuntimeError("the C does not decide like PyTorch:\n  " + "\n  ".join(found["failures"]))
 
@@ -242,7 +241,7 @@ def _check_one(folder: Path, out: Path) -> dict[str, Any]:
     from .data import load_values
     from .detector import Detector
 
-    detector = _read_json(folder / "detector.json")
+    detector = read_json(folder / "detector.json")
     entity, window = detector["entity"], detector["window"]
     series = load_values(VALUES, entity, "test")
     library, csv = toolchain.library(NATIVE, folder.name), out / f"{entity}.csv"
@@ -305,11 +304,11 @@ def report(_: Params) -> str:
     for path in (METRICS, CHECK, COST):
         if not path.is_file():
             raise ValueError(f"{path}: not found; run `dvc repro` (or the six stages by `tsad`) first")
-    checked = _read_json(CHECK)
+    checked = read_json(CHECK)
     folder = min(GENERATED.glob("*/detector.json")).parent
-    entity = _read_json(folder / "detector.json")["entity"]
+    entity = read_json(folder / "detector.json")["entity"]
     feed = f"{toolchain.edge_binary(NATIVE)} --model {toolchain.library(NATIVE, folder.name)} {CHECKED / entity}.csv"
-    return page(_read_json(METRICS), checked, _read_json(COST), _times(folder), feed)
+    return page(read_json(METRICS), checked, read_json(COST), _times(folder), feed)
 
 
 def _times(folder: Path) -> dict[str, float]:
@@ -320,7 +319,7 @@ def _times(folder: Path) -> dict[str, float]:
     from .data import load_values
     from .detector import Detector
 
-    about = _read_json(folder / "detector.json")
+    about = read_json(folder / "detector.json")
     values = load_values(VALUES, about["entity"], "test").values
     detector = Detector.load(toolchain.library(NATIVE, folder.name))
     rounds = []
@@ -371,58 +370,3 @@ def _listed(entities: list[str], place: Path) -> list[str]:
     if not entities:
         raise ValueError(f"{place}: holds nothing; run the stages before this one first (`dvc repro` does)")
     return entities
-
-
-def _each(what: str, work: Callable[..., None], jobs: list[tuple[Any, ...]], preload: str) -> None:
-    """Do all jobs, in as many processes as there are cores, with a progress bar where the output is a terminal.
-
-    The processes are forked from one that has imported `preload`, so that PyTorch starts once.
-    """
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload])
-    workers = min(len(jobs), len(os.sched_getaffinity(0)))
-    with (
-        Progress(console=console, disable=not console.is_terminal) as progress,
-        ProcessPoolExecutor(workers, mp_context=context) as pool,
-    ):
-        task = progress.add_task(what, total=len(jobs))
-        running = [pool.submit(work, *job) for job in jobs]
-        try:
-            for done in as_completed(running):
-                done.result()
-                progress.advance(task)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-@contextlib.contextmanager
-def _fresh(place: Path) -> Iterator[Path]:
-    """A new directory that takes `place` when the work in it is done, and vanishes when it is not."""
-    scratch = place.with_name(f".{place.name}.new")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
-        yield scratch
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    shutil.rmtree(place, ignore_errors=True)
-    scratch.rename(place)
-
-
-def _write_json(path: Path, tree: Any) -> None:
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.write_text(json.dumps(tree, indent=2) + "\n")
-    scratch.replace(path)
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text())

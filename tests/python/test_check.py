@@ -64,7 +64,10 @@ def test_right_evidence_passes() -> None:
         (lambda e: replace(e, core_alarms=changed(e.core_alarms, 50, True)), "score > threshold"),
         (lambda e: replace(e, core_events=e.core_events[:1]), "Python twin"),
         (lambda e: replace(e, edge_events=e.edge_events[:1]), "edge binary's events"),
-        (lambda e: replace(e, pytorch=changed(e.pytorch, 105, 0.2)), "outside the tolerance band"),
+        (
+            lambda e: replace(e, pytorch=changed(e.pytorch, 105, 0.2), pytorch32=changed(e.pytorch32, 105, 0.2)),
+            "outside the tolerance band",
+        ),
     ],
 )
 def test_each_break_is_seen(break_it, words: str) -> None:  # type: ignore[no-untyped-def]

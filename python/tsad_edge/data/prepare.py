@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+from ..files import replaced
 from .catalog import catalog, on_request
 from .mirror import fetch, progress
 from .own import CsvFiles, entity_name, read_own
@@ -71,7 +70,7 @@ def prepare_dataset(
     chosen = _chosen(entities, known, dataset)
     notes: list[str] = []
     written = 0
-    with _replaced(Path(values_dir), Path(labels_dir)) as (values, labels), progress() as bar:
+    with replaced(Path(values_dir), Path(labels_dir)) as (values, labels), progress() as bar:
         for name in bar.track(chosen, description=f"preparing {dataset}"):
             try:
                 one = read(name)
@@ -137,20 +136,3 @@ def _plan(one: Entity, window: int) -> Split:
             f"{one.name}: {len(one.test) - one.test_start} test rows are fewer than the window, {window}"
         )
     return plan
-
-
-@contextmanager
-def _replaced(*places: Path) -> Iterator[tuple[Path, ...]]:
-    """New directories that take the given places when the work in them is done, and vanish when it is not."""
-    scratch = tuple(place.with_name(f".{place.name}.new") for place in places)
-    try:
-        for new in scratch:
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir(parents=True)
-        yield scratch
-        for new, place in zip(scratch, places, strict=True):
-            shutil.rmtree(place, ignore_errors=True)
-            new.rename(place)
-    finally:
-        for new in scratch:
-            shutil.rmtree(new, ignore_errors=True)
