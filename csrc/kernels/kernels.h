@@ -22,6 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How this build's kernels want weights packed. A generated program asks for its own layout by name, or is refused. */
+#define TSAD_LAYOUT_GENERIC 1
+
 /* A host library holds one program per ISA side by side: the build gives all but the first a suffix, "_avx2". */
 #ifndef TSAD_SUFFIX
 #define TSAD_SUFFIX
@@ -47,7 +50,10 @@ enum tsad_activation { TSAD_ACT_NONE, TSAD_ACT_RELU, TSAD_ACT_TANH, TSAD_ACT_SIG
 /* enter.c: slot[c] = (sample[c] - table[c]) * table[channels + c] */
 void TSAD_K(enter_f32)(size_t channels, const float *sample, const float *table, float *slot);
 
-/* linear.c: y (rows, out) = act(x (rows, in) . w + b), b (out) may be NULL */
+/*
+ * linear.c: y (rows, out) = act(x (rows, in) . w + b). b (out) may be NULL; with one window of one row it may be y
+ * itself: the sums then go on from what is there.
+ */
 void TSAD_K(linear_f32)(size_t n, size_t rows, size_t in, size_t out, const float *x, size_t x_pitch, const float *w,
                         const float *b, enum tsad_activation act, float *y, size_t y_pitch);
 

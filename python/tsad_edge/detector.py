@@ -7,20 +7,19 @@ rule for events once more, in numpy, to hold the C against.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-EVENT = np.dtype(
-    [("id", "i8"), ("start", "i8"), ("end", "i8"), ("peak", "f4"), ("peak_t", "i8"), ("top", "i4")]
-)
-"""An event as tsad.h has it: `start`, `end` and `peak_t` are times, `top` is the channel with the largest share, or -1."""
+if TYPE_CHECKING:
+    from . import _core
+
+EVENT = np.dtype([("id", "i8"), ("start", "i8"), ("end", "i8"), ("peak", "f4"), ("peak_t", "i8"), ("top", "i4")])
+"""An event as tsad.h has it: `start`, `end`, `peak_t` are times; `top` is the channel with the largest share, or -1."""
 
 
-def events(
-    t: NDArray[Any], scores: NDArray[Any], threshold: float, top: NDArray[Any] | None = None
-) -> NDArray[Any]:
+def events(t: NDArray[Any], scores: NDArray[Any], threshold: float, top: NDArray[Any] | None = None) -> NDArray[Any]:
     """Events of a scored series: maximal runs of scored samples with score > threshold.
 
     A sample without a score (NaN) neither ends nor extends an event.
@@ -52,8 +51,10 @@ def events(
     [(1, 1, 3, 3)]
     """
     t, scores = np.asarray(t), np.asarray(scores)
-    if t.shape != scores.shape or scores.ndim != 1 or (top is not None and np.shape(top) != t.shape):
-        raise ValueError(f"t has shape {t.shape}, scores {scores.shape}, top {np.shape(top)}; all must be (T,)")
+    top = None if top is None else np.asarray(top)
+    shapes = [each.shape for each in (t, scores, top) if each is not None]
+    if any(shape != scores.reshape(-1).shape for shape in shapes):
+        raise ValueError(f"t, scores and top have shapes {shapes}; all must be (T,)")
     scored = ~np.isnan(scores)
     t, scores = t[scored], scores[scored]
     alarm = scores > threshold
@@ -69,7 +70,7 @@ def events(
     found["id"] = np.arange(1, len(starts) + 1)
     found["start"], found["end"] = t[starts], t[ends - 1]
     found["peak"], found["peak_t"] = peaks, t[first]
-    found["top"] = -1 if top is None else np.asarray(top)[scored][first]
+    found["top"] = -1 if top is None else top[scored][first]
     return found
 
 
@@ -89,12 +90,11 @@ class Detector:
     >>> scores = detector.score(values)  # doctest: +SKIP
     """
 
-    def __init__(self, model: Any, threshold: float | None = None) -> None:
+    def __init__(self, model: _core.Model, threshold: float | None = None) -> None:
         from . import _core
 
         self.model = model
-        self.threshold = float(model.threshold if threshold is None else threshold)
-        self._detector = _core.Detector(model, self.threshold)
+        self._detector = _core.Detector(model, threshold)
 
     @classmethod
     def load(cls, path: str | Path | None = None, threshold: float | None = None) -> Detector:
@@ -121,6 +121,11 @@ class Detector:
         if not Path(path).is_file():
             raise ValueError(f"{path}: no such model library; `tsad convert` makes them")
         return cls(_core.Model(str(Path(path).resolve())), threshold)
+
+    @property
+    def threshold(self) -> float:
+        """A sample is abnormal when its score is greater; a float32, as C holds it."""
+        return float(self._detector.threshold)
 
     @property
     def window(self) -> int:
@@ -185,5 +190,7 @@ class Detector:
     def _checked(self, values: NDArray[Any]) -> NDArray[np.float32]:
         samples = np.ascontiguousarray(values, dtype=np.float32)
         if samples.ndim != 2 or samples.shape[1] != self.channels:
-            raise ValueError(f"values have shape {samples.shape}; model {self.model.name} wants (samples, {self.channels})")
+            raise ValueError(
+                f"values have shape {samples.shape}; model {self.model.name} wants (samples, {self.channels})"
+            )
         return samples

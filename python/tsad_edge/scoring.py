@@ -116,7 +116,9 @@ def score_series(
     """
     values = np.asarray(values)
     if values.ndim != 2 or values.dtype != np.float32:
-        raise ValueError(f"values is {values.dtype} of shape {values.shape}; wanted float32 of shape (samples, channels)")
+        raise ValueError(
+            f"values is {values.dtype} of shape {values.shape}; wanted float32 of shape (samples, channels)"
+        )
     if isinstance(model, (str, Path)):
         model = load(model)
     if dtype == torch.float64 and isinstance(model, nn.Module):

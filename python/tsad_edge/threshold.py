@@ -42,8 +42,8 @@ def midway(
     Of n scores in descending order s1 >= s2 >= ..., k = floor(n * rate / 1000) may lie above the threshold:
 
     - it is midway between sk and s(k+1);
-    - where these two tie (are at most 2 tolerances apart) k becomes smaller until they do not: fewer false alarms, never
-      more than were asked for;
+    - where these two tie (are at most 2 tolerances apart) k becomes smaller until they do not: fewer false alarms,
+      never more than were asked for;
     - with k = 0 no score lies above: the threshold is half a gap beyond the largest, s1 + (s1 - s2) / 2. That is the
       end of what was measured. A rate below `supported_per_1000` is not extrapolated to: the same value is given, and
       `supported_per_1000` says what n scores can support;

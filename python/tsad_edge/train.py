@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
+from .data import Blocks, Split, from_json
 from .models import Hyper, Scorer, build, hyperparameters
 from .scoring import score_series, windows
 
@@ -57,7 +58,7 @@ def entity_seed(seed: int, entity: str) -> int:
 
 def fit_entity(
     values: NDArray[np.float32],
-    split: Mapping[str, Any],
+    split: dict[str, Any],
     window: int,
     model: str,
     hyper: Mapping[str, Any] | None = None,
@@ -69,7 +70,7 @@ def fit_entity(
 
     With ``kind: blocks`` it is fitted on `fit`, stopped on `stop` (best weights restored) and scored on `threshold`.
     With ``kind: folds`` (series too short for three blocks) two models are each fitted on one half and score the
-    other, and the final model is fitted on both halves; all three train for the full number of epochs.
+    other, and the final model is fitted on the whole series; all three train for the full number of epochs.
 
     Bit for bit reproducible on one machine: one thread, seeded draws, deterministic kernels. The arguments can be
     pickled, so entities can be spread over processes.
@@ -78,9 +79,9 @@ def fit_entity(
     ----------
     values : ndarray (T, C) float32
         Normal data in raw units, finite.
-    split : mapping
-        ``{"kind": "blocks", "fit": [a, b], "stop": [a, b], "threshold": [a, b]}`` or ``{"kind": "folds", "folds":
-        [[a, b], [a, b]]}``; samples a to b-1 are scored, their windows reach back W-1 samples further.
+    split : dict
+        As meta.json holds it (`data.to_json`): ``kind`` and its ranges. Of a range [a, b], samples a to b-1 are
+        scored; their windows reach back W-1 samples further.
     window : int
         W.
     model : str
@@ -109,50 +110,55 @@ def fit_entity(
     values = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
-        raise ValueError(f"training data: sample {row}, channel {column} is {values[row, column]}; clean it or leave it out")
+        raise ValueError(
+            f"training data: sample {row}, channel {column} is {values[row, column]}; clean it or leave it out"
+        )
     chosen = hyperparameters(model, hyper)
-    blocks = _blocks(split, window, len(values))
+    shares = _checked(split, window, len(values))
 
     def series(start: int, end: int) -> NDArray[np.float32]:
         return values[start - window + 1 : end]
 
-    trainings = 1 if split["kind"] == "blocks" else 3
+    trainings = 1 if isinstance(shares, Blocks) else 3
     with _reproducible(), _bar(progress, name, trainings * chosen.epochs) as advance:
 
         def fit(fit_on: NDArray[np.float32], stop_on: NDArray[np.float32] | None, draw: int) -> Any:
             return _fit(model, hyper, fit_on, stop_on, window, draw, advance)
 
-        if split["kind"] == "blocks":
-            fit_on, stop_on, held_back = (series(*block) for block in blocks)
-            scorer, history = fit(fit_on, stop_on, seed)
+        if isinstance(shares, Blocks):
+            fit_on, held_back = series(*shares.fit), series(*shares.threshold)
+            scorer, history = fit(fit_on, series(*shares.stop), seed)
             scores, reference = _both(scorer, held_back, window)
         else:
-            first, second = (series(*block) for block in blocks)
-            fit_on = held_back = series(blocks[0][0], blocks[1][1])
-            pooled = [
-                _both(fit(first, None, seed + 1)[0], second, window),
-                _both(fit(second, None, seed + 2)[0], first, window),
-            ]
-            scores, reference = (np.concatenate(both) for both in zip(*pooled, strict=True))
+            (start, _), (_, end) = shares.folds
+            first, second = (series(*fold) for fold in shares.folds)
+            fit_on = held_back = series(start, end)
+            on_second = _both(fit(first, None, seed + 1)[0], second, window)
+            on_first = _both(fit(second, None, seed + 2)[0], first, window)
+            scores, reference = (np.concatenate(pair) for pair in zip(on_first, on_second, strict=True))
             scorer, history = fit(fit_on, None, seed)
     return Fitted(scorer, history, fit_on, held_back, scores.astype(np.float32), reference)
 
 
-def _blocks(split: Mapping[str, Any], window: int, samples: int) -> list[Sequence[int]]:
-    """The split's ranges in order, after a look at whether windows of one reach into another."""
-    names = {"blocks": ["fit", "stop", "threshold"], "folds": ["folds[0]", "folds[1]"]}.get(split["kind"])
-    if names is None:
-        raise ValueError(f"split.kind is {split['kind']!r}; it must be 'blocks' or 'folds'")
-    blocks = list(split["folds"]) if split["kind"] == "folds" else [split[name] for name in names]
+def _checked(tree: dict[str, Any], window: int, samples: int) -> Split:
+    """The split, its ranges in the series, in order, and with no window that reaches into another range."""
+    if tree.get("kind") not in ("blocks", "folds"):
+        raise ValueError(f"split.kind is {tree.get('kind')!r}; it must be 'blocks' or 'folds'")
+    split = from_json(tree)
+    if isinstance(split, Blocks):
+        ranges = {"fit": split.fit, "stop": split.stop, "threshold": split.threshold}
+    else:
+        ranges = {"folds[0]": split.folds[0], "folds[1]": split.folds[1]}
     before = 0
-    for name, (start, end) in zip(names, blocks, strict=True):
-        if not before + window - 1 <= start < end <= samples:
+    for name, (start, end) in ranges.items():
+        first = before + window - 1
+        if not first <= start < end <= samples:
             raise ValueError(
-                f"split.{name} is [{start}, {end}]; with a window of {window} it must start at {before + window - 1} or "
-                f"later, not be empty, and end by {samples}; run `tsad prepare` again"
+                f"split.{name} is [{start}, {end}]; with a window of {window} it must start at {first} or later, "
+                f"not be empty, and end by {samples}; run `tsad prepare` again"
             )
         before = end
-    return blocks
+    return split
 
 
 def _fit(
@@ -212,9 +218,7 @@ def _typical(scorer: Scorer, z: Tensor) -> Tensor:
         return torch.cat([scorer.errors(part) for part in thinned.split(512)]).mean(dim=0)
 
 
-def _both(
-    scorer: Scorer, series: NDArray[np.float32], window: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _both(scorer: Scorer, series: NDArray[np.float32], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Scores of a series in float32 and float64, warm-up left out."""
     score32 = score_series(scorer, series, window)
     score64 = score_series(scorer, series, window, torch.float64)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .base import Hyper, Learner, Scorer, decay
+from .base import Hyper, Learner, Scorer
 
 SLOPE = 0.2
 """Of the leaky rectifiers."""
@@ -23,15 +23,15 @@ class GanHyper(Hyper):
 
     hidden: int = 40
     """Units of the generator's and the discriminator's hidden layers."""
-    latent: int = 12
+    latent: int = 16
     """Units of the bottleneck; must be fewer than the values of a window, or there is nothing to learn."""
-    tail: int = 5
+    tail: int = 3
     """Samples at the end of the window whose reconstruction error is the score."""
     adversarial: float = 0.01
     """Weight of fooling the discriminator, beside a reconstruction loss of weight 1."""
     matching: float = 0.1
     """Weight of matching the discriminator's features."""
-    corrupted: float = 0.5
+    corrupted: float = 0.8
     """Share of the training windows in which a stretch of one sensor is swapped against another window's."""
 
 
@@ -41,7 +41,10 @@ class Gan(Scorer):
     The generator squeezes the standardised window through a bottleneck and writes it out again. A discriminator
     learns to tell real windows from reconstructed ones; the generator learns to reconstruct, to fool it, and to match
     its features. That is the line of GANomaly (Akcay, Atapour-Abarghouei, Breckon, ACCV 2018) and BeatGAN (Zhou, Liu,
-    Hooi, Cheng, Ye, IJCAI 2019). What was never seen in training is reconstructed badly.
+    Hooi, Cheng, Ye, IJCAI 2019). What was never seen in training is reconstructed badly. While training, most windows
+    are shown with a stretch of one sensor swapped against another window's, and must come out whole (denoising:
+    Vincent et al., ICML 2008): the generator learns to infer a sensor from the others instead of copying it, and the
+    samples after a fault, whose windows still hold it, are reconstructed from what is sound.
 
     What the reference (AII4-0/tsad-benchmark, ``models/gan.py``) got wrong, and what differs here:
 
@@ -76,7 +79,9 @@ class Gan(Scorer):
     def __init__(self, window: int, channels: int, hyper: GanHyper) -> None:
         super().__init__(window, channels)
         if not 0 < hyper.tail < window:
-            raise ValueError(f"train.hyper.tail is {hyper.tail}; it must be at least 1 and below the window of {window}")
+            raise ValueError(
+                f"train.hyper.tail is {hyper.tail}; it must be at least 1 and below the window of {window}"
+            )
         self.hyper = hyper
         self.encoder = nn.Sequential(
             nn.Linear(window * channels, hyper.hidden), nn.LeakyReLU(SLOPE), nn.Linear(hyper.hidden, hyper.latent)
@@ -86,7 +91,7 @@ class Gan(Scorer):
 
     def features(self, z: Tensor) -> Tensor:
         """Windows (B, W, C) -> the decoder's last hidden layer (B, hidden)."""
-        return self.decoder(self.encoder(z.flatten(1)))  # type: ignore[no-any-return]
+        return self.decoder(self.encoder(z.flatten(1)))
 
     def errors(self, z: Tensor) -> Tensor:
         """Mean squared reconstruction error (B, C) over the last `tail` samples of z (B, W, C)."""
@@ -107,15 +112,17 @@ class GanLearner(Learner):
         self.gan = gan
         self.context = nn.Linear(hyper.hidden, width - hyper.tail * gan.channels)
         self.judge_features = nn.Sequential(
-            nn.Linear(width, hyper.hidden), nn.LeakyReLU(SLOPE), nn.Linear(hyper.hidden, hyper.hidden), nn.LeakyReLU(SLOPE)
+            nn.Linear(width, hyper.hidden),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(hyper.hidden, hyper.hidden),
+            nn.LeakyReLU(SLOPE),
         )
         self.judge_output = nn.Linear(hyper.hidden, 1)
         self.generator_parameters = [*gan.parameters(), *self.context.parameters()]
         self.judge_parameters = [*self.judge_features.parameters(), *self.judge_output.parameters()]
-        options = {"lr": hyper.learning_rate, "weight_decay": hyper.weight_decay, "fused": True}
-        self.generator_optimiser = torch.optim.Adam(self.generator_parameters, **options)
-        self.judge_optimiser = torch.optim.Adam(self.judge_parameters, **options)
-        self.schedules = [decay(self.generator_optimiser, hyper), decay(self.judge_optimiser, hyper)]
+        self.generator_optimiser, generator_rate = hyper.adam(self.generator_parameters)
+        self.judge_optimiser, judge_rate = hyper.adam(self.judge_parameters)
+        self.rates = [generator_rate, judge_rate]
         self.draws = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
 
     def corrupt(self, z: Tensor) -> Tensor:
@@ -149,8 +156,8 @@ class GanLearner(Learner):
         self.generator_optimiser.zero_grad()
         (reconstruction + adversarial).backward(inputs=self.generator_parameters)
         self.generator_optimiser.step()
-        for schedule in self.schedules:
-            schedule.step()
+        for rate in self.rates:
+            rate.step()
         return {
             "reconstruction": reconstruction.item(),
             "generator": adversarial.item(),

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
-from .base import Hyper, Learner, Scorer, decay
+from .base import Hyper, Learner, Scorer
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,8 @@ class LstmHyper(Hyper):
     steps: int = 12
     batch: int = 64
     patience: int = 5
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
+    weight_decay: float = 1e-4
 
 
 class Lstm(Scorer):
@@ -54,6 +54,7 @@ class Lstm(Scorer):
 
     Examples
     --------
+    >>> import torch
     >>> score, parts = Lstm(100, 1, LstmHyper())(torch.zeros(3, 100, 1))
     >>> tuple(score.shape), tuple(parts.shape)
     ((3,), (3, 1))
@@ -83,10 +84,7 @@ class LstmLearner(Learner):
 
     def __init__(self, lstm: Lstm) -> None:
         self.lstm = lstm
-        hyper = lstm.hyper
-        options = {"lr": hyper.learning_rate, "weight_decay": hyper.weight_decay, "fused": True}
-        self.optimiser = torch.optim.Adam(lstm.parameters(), **options)
-        self.schedule = decay(self.optimiser, hyper)
+        self.optimiser, self.rate = lstm.hyper.adam(lstm.parameters())
 
     def step(self, z: Tensor) -> dict[str, float]:
         """Learn from z (B, W, C): loss `forecast`."""
@@ -99,5 +97,5 @@ class LstmLearner(Learner):
         # A recurrent net's gradient can explode on a jump in the data; the norm rarely comes near 1 otherwise.
         nn.utils.clip_grad_norm_(self.lstm.parameters(), 1.0)
         self.optimiser.step()
-        self.schedule.step()
+        self.rate.step()
         return {"forecast": loss.item()}

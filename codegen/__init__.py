@@ -1,0 +1,143 @@
+"""The compiler: a torch.export program in, a detector's model in C out.
+
+    graph = load("graph.pt2")                                   # load.py, the only file that imports torch
+    made = compile_graph(graph, c_name("C-1"), threshold=0.5)   # passes/, verified after each; then emit.py
+    made.header, made.source
+
+Room by room: ir (the language), ops (what each operator means), verify, interpret, ctext, load, passes, emit, diverge.
+Nothing here knows the package it is installed in, or where files lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import passes
+from .ctext import c_name, c_names
+from .diverge import Divergence, first_divergence
+from .emit import Emitted, emit
+from .interpret import Result, interpret
+from .ir import Graph, UnsupportedError, digest, read_graph, write_graph
+from .ops import mac, ops_table
+from .verify import VerifyError, verify
+
+if TYPE_CHECKING:
+    from .load import load, load_program
+
+
+def __getattr__(name: str) -> Any:
+    # Loading needs torch; all else does not, and must not wait for it.
+    if name in {"load", "load_program"}:
+        import importlib
+
+        module = importlib.import_module(".load", __name__)  # which puts itself where the function belongs
+        globals().update(load=module.load, load_program=module.load_program)
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A model as C, and how it came about."""
+
+    name: str
+    header: str
+    source: str
+    graph: Graph
+    """After all passes; what the C does, operator by operator."""
+    passes: tuple[tuple[str, Graph], ...]
+    """("load", the graph given), then each pass and what it left."""
+    cost: dict[str, int]
+    """mac_before, mac_after, weight_bytes, table_bytes, arena_bytes, memory_bytes (for a batch of 1)."""
+
+
+def compile_graph(
+    graph: Graph,
+    name: str,
+    threshold: float,
+    *,
+    entity: str = "",
+    layout: str = "generic",
+    redo: str = "tsad convert",
+) -> Compiled:
+    """Run all passes and write the C.
+
+    Parameters
+    ----------
+    graph : Graph
+        As `load` gave it.
+    name : str
+        C name, see `c_name`; files belong into ``<name>/<name>.h`` and ``<name>/<name>.c``.
+    threshold : float
+        Goes into ``<name>_config``.
+    entity, redo : str
+        For the banner.
+    layout : str
+        How weights are packed; "generic" is the only one.
+
+    Raises
+    ------
+    ValueError
+        Unknown layout, or a threshold that is not finite.
+
+    Examples
+    --------
+    >>> from .ir import Op, Tensor
+    >>> g = Graph(Tensor("x", (1, 2, 1)), {}, (Op("sum", ("x",), Tensor("s", (1,)), {"dims": (1, 2)}),), ("s",))
+    >>> compile_graph(g, "m_sum", 1.0).cost["memory_bytes"]
+    8
+    """
+    if layout != "generic":
+        raise ValueError(f"layout {layout!r} is not known; 'generic' is")
+    steps = passes.run(graph)
+    final = steps[-1][1]
+    made = emit(final, name, threshold, entity=entity, identity=digest(graph), mac_before=mac(graph), redo=redo)
+    return Compiled(name, made.header, made.source, final, steps, made.cost)
+
+
+def with_constants(graph: Graph, values: Mapping[str, NDArray[Any]]) -> Graph:
+    """The same graph with other values in some constants, given flat and packed, as a model's spans hold them.
+
+    Raises
+    ------
+    ValueError
+        A name or a size that the graph does not have.
+    """
+    constants = dict(graph.constants)
+    for name, array in values.items():
+        if name not in constants or constants[name].size != array.size:
+            raise ValueError(f"the graph has no constant {name} of {array.size} values")
+        constants[name] = np.asarray(array, np.float32).reshape(constants[name].shape).copy()
+    return replace(graph, constants=constants)
+
+
+__all__ = [
+    "Compiled",
+    "Divergence",
+    "Emitted",
+    "Graph",
+    "Result",
+    "UnsupportedError",
+    "VerifyError",
+    "c_name",
+    "c_names",
+    "compile_graph",
+    "digest",
+    "emit",
+    "first_divergence",
+    "interpret",
+    "load",
+    "load_program",
+    "mac",
+    "ops_table",
+    "passes",
+    "read_graph",
+    "verify",
+    "with_constants",
+    "write_graph",
+]

@@ -1,0 +1,77 @@
+"""C as text: identifiers, literals, arrays, comments. Knows C, and no operator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PER_LINE = 8
+
+
+def c_name(entity: str) -> str:
+    """The C name of an entity's model.
+
+    Examples
+    --------
+    >>> c_name("C-1")
+    'm_C_1'
+    """
+    return "m_" + re.sub(r"[^A-Za-z0-9]", "_", entity)
+
+
+def c_names(entities: Iterable[str]) -> dict[str, str]:
+    """C names of all entities.
+
+    Raises
+    ------
+    ValueError
+        Two entities would have the same one.
+
+    Examples
+    --------
+    >>> c_names(["C-1", "C-2"])
+    {'C-1': 'm_C_1', 'C-2': 'm_C_2'}
+    """
+    names: dict[str, str] = {}
+    owner: dict[str, str] = {}
+    for entity in entities:
+        name = c_name(entity)
+        # Not only equal names: a file system may not tell upper from lower case.
+        if owner.setdefault(name.lower(), entity) != entity:
+            raise ValueError(f"entities {owner[name.lower()]!r} and {entity!r} both have the C name {name}; rename one")
+        names[entity] = name
+    return names
+
+
+def literal(value: float) -> str:
+    """The shortest float literal that reads back as this float32.
+
+    Examples
+    --------
+    >>> literal(1), literal(0.1), literal(-1e-20)
+    ('1.0f', '0.1f', '-1e-20f')
+    """
+    return str(np.float32(value)) + "f"
+
+
+def array(name: str, values: NDArray[Any]) -> str:
+    """A static constant array of floats."""
+    words = np.asarray(values, np.float32).ravel().astype(str).tolist()
+    lines = ["    " + "f, ".join(words[i : i + PER_LINE]) + "f,\n" for i in range(0, len(words), PER_LINE)]
+    return f"static const float {name}[{len(words)}] = {{\n{''.join(lines)}}};\n"
+
+
+def string(text: str) -> str:
+    """A string literal; anything but plain ASCII is escaped in octal."""
+    plain = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
+    return f'"{plain}"'
+
+
+def comment(text: str) -> str:
+    """Text that may stand in a comment: it neither ends it nor continues a line."""
+    plain = text.encode("ascii", "replace").decode()
+    return plain.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("\n", " ")

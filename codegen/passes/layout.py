@@ -1,0 +1,83 @@
+"""Packs weights as the kernels of layout "generic" want them, and copies where no view will do.
+
+generic: linear (in, out); lstm (in, 4 * hidden), (hidden, 4 * hidden) and one bias, the sum of PyTorch's two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..ir import Graph, Op, Tensor, fresh, prune
+from ..ops import TABLE, View, dense_strides
+
+
+def layout(graph: Graph) -> Graph:
+    """Pack, then copy."""
+    return _copy(_pack(graph))
+
+
+def _pack(graph: Graph) -> Graph:
+    constants, ops = dict(graph.constants), []
+    packed: dict[tuple[str, ...], str] = {}
+
+    def keep(key: tuple[str, ...], value: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> str:
+        if key not in packed:
+            # The packed constant takes the name over, unless something reads it as it was.
+            wish = "+".join(key)
+            used = [o for o in graph.ops if wish in o.inputs and "packed" not in o.attrs]
+            taken = {*graph.shapes(), *constants} - (set() if used else {wish})
+            packed[key] = fresh(taken, wish)
+            constants[packed[key]] = np.ascontiguousarray(value)
+        return packed[key]
+
+    for op in graph.ops:
+        if "packed" in op.attrs and not op.attrs["packed"]:
+            inputs, weights = list(op.inputs), 1 if op.kind == "linear" else 2
+            for i in range(1, 1 + weights):
+                inputs[i] = keep((op.inputs[i],), graph.constants[op.inputs[i]].T)
+            if op.kind == "lstm" and len(inputs) > 4 and inputs[4]:
+                both = [graph.constants[name].astype(np.float64) for name in inputs[3:5]]
+                inputs[3:5] = [keep((inputs[3], inputs[4]), (both[0] + both[1]).astype(np.float32)), ""]
+            op = replace(op, inputs=tuple(inputs), attrs={**op.attrs, "packed": True})
+        ops.append(op)
+    return prune(replace(graph, constants=constants, ops=tuple(ops)))
+
+
+def _copy(graph: Graph) -> Graph:
+    """Insert copies in front of kernels that want dense inputs, and of views that are none."""
+    shapes = graph.shapes()
+    lies = {name: View(name, 0, shape, dense_strides(shape)) for name, shape in shapes.items()}
+    ops: list[Op] = []
+    copies: dict[str, str] = {}
+
+    def dense(name: str, op: Op) -> str:
+        if name not in copies:
+            made = Tensor(fresh(shapes, name + ".copy"), shapes[name])
+            shapes[made.name] = made.shape
+            lies[made.name] = View(made.name, 0, made.shape, dense_strides(made.shape))
+            ops.append(Op("copy", (name,), made, {}, op.sources))
+            copies[name] = made.name
+        return copies[name]
+
+    for op in graph.ops:
+        spec, inputs = TABLE[op.kind], list(op.inputs)
+        if spec.view is not None:
+            seen = spec.view(lies[inputs[0]], op.attrs, op.output.shape)
+            if seen is None:
+                inputs[0] = dense(inputs[0], op)
+                seen = spec.view(lies[inputs[0]], op.attrs, op.output.shape)
+                assert seen is not None, f"a dense tensor has no view as {op.output}"
+            lies[op.output.name] = seen
+        for i in spec.dense:
+            if not lies[inputs[i]].is_dense():
+                inputs[i] = dense(inputs[i], op)
+        ops.append(replace(op, inputs=tuple(inputs)))
+
+    # The score's kernel writes into the caller's array: one float a window, and a kernel of its own.
+    score = graph.outputs[0]
+    root = next((op for op in ops if op.output.name == lies[score].root), None)
+    if root is None or root.kind == "enter" or root.output.size != 1:
+        score = dense(score, next(op for op in ops if op.output.name == score))
+    return replace(graph, ops=tuple(ops), outputs=(score, *graph.outputs[1:]))

@@ -1,0 +1,166 @@
+"""What must hold of a graph after every pass, and of a memory plan: re-proved here by pairs, however it was made."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from .ir import NAME, Buffer, Graph, Op
+from .ops import TABLE, View, infer, is_view, scratch, views
+
+
+class VerifyError(AssertionError):
+    """A pass broke the graph: a defect of the compiler, not of the user's model."""
+
+
+def verify(graph: Graph) -> None:
+    """Check names, order, shapes, constants, outputs and, where there is one, the memory plan.
+
+    Raises
+    ------
+    VerifyError
+        With the first thing that does not hold.
+    """
+    _constants(graph)
+    _operators(graph)
+    _outputs(graph)
+    if graph.plan is not None:
+        _kernels(graph)
+        _plan(graph)
+
+
+def _need(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise VerifyError(otherwise)
+
+
+def _constants(graph: Graph) -> None:
+    for name, a in graph.constants.items():
+        _need(a.dtype == np.float32, f"constant {name} is {a.dtype}, not float32")
+        _need(bool(np.isfinite(a).all()), f"constant {name} holds values that are not finite")
+        _need(a.size > 0, f"constant {name} is empty")
+
+
+def _operators(graph: Graph) -> None:
+    shapes = {graph.window.name: graph.window.shape}
+    shapes.update((name, tuple(a.shape)) for name, a in graph.constants.items())
+    _need(len(shapes) == len(graph.constants) + 1, f"{graph.window.name} is both input and constant")
+    for name in shapes:
+        _need(NAME.fullmatch(name) is not None and name != "-", f"{name!r} is no name")
+    for i, op in enumerate(graph.ops):
+        name = op.output.name
+        _need(NAME.fullmatch(name) is not None and name != "-", f"{name!r} is no name")
+        _need(name not in shapes, f"{name} is written twice")
+        for used in op.inputs:
+            _need(not used or used in shapes, f"{name} reads {used} before it is written")
+        try:
+            shape = infer(op, shapes)
+        except (ValueError, TypeError, IndexError) as error:
+            raise VerifyError(f"{name}: {error}") from error
+        _need(shape == op.output.shape, f"{name} has shape {op.output.shape}; by rule it is {shape}")
+        _need(op.output.size > 0, f"{name} is empty")
+        _need(op.kind != "enter" or i == 0, f"{name}: enter is not the first operator")
+        shapes[name] = shape
+    if graph.ops and graph.ops[0].kind == "enter":
+        late = [op.output.name for op in graph.ops[1:] if graph.window.name in op.inputs]
+        _need(not late, f"{late} read raw samples past enter")
+
+
+def _outputs(graph: Graph) -> None:
+    shapes, made = graph.shapes(), graph.producers()
+    want = [(1,), (1, graph.window.shape[2])]
+    _need(1 <= len(graph.outputs) <= 2, f"{len(graph.outputs)} outputs")
+    for name, shape in zip(graph.outputs, want, strict=False):
+        _need(name in made, f"output {name} is computed by no operator")
+        _need(shapes[name] == shape, f"output {name} has shape {shapes[name]}, not {shape}")
+
+
+def _kernels(graph: Graph) -> None:
+    """Every kernel gets what its contract asks for."""
+    lies, shapes = views(graph), graph.shapes()
+    _need(bool(graph.ops) and graph.ops[0].kind == "enter", "there is no enter")
+    for op in graph.ops:
+        spec, name = TABLE[op.kind], op.output.name
+        if spec.view is not None:
+            seen = spec.view(lies[op.inputs[0]], op.attrs, op.output.shape)
+            _need(seen is not None, f"{name} is no view: it needs a copy")
+        for i in spec.dense:
+            _need(lies[op.inputs[i]].is_dense(), f"{name} wants {op.inputs[i]} dense")
+        _need("packed" not in spec.attrs or op.attrs["packed"] is True, f"{name} has weights that are not packed")
+        constant = {"linear": 1, "lstm": 1}.get(op.kind, len(op.inputs))
+        for used in op.inputs[constant:]:
+            _need(not used or used in graph.constants, f"{name} wants {used} constant")
+        _need(scratch(op, shapes) >= 0, f"{name} wants negative scratch")
+
+
+@dataclass(frozen=True)
+class Life:
+    """A tensor's memory and the operators (by position) from its writing to its last reading."""
+
+    name: str
+    buffer: Buffer
+    first: int
+    last: int
+
+
+def _lives(graph: Graph, lies: dict[str, View]) -> list[Life]:
+    assert graph.plan is not None
+    first, last = {}, {}
+    for i, op in enumerate(graph.ops):
+        if not is_view(op):
+            first[op.output.name] = last[op.output.name] = i
+        for used in op.inputs:
+            if used and lies[used].root in first:
+                last[lies[used].root] = i
+    for name in graph.outputs:
+        last[lies[name].root] = len(graph.ops)
+    buffers = graph.plan.buffers
+    return [Life(name, buffers[name], first[name], last[name]) for name in first if name in buffers]
+
+
+def _plan(graph: Graph) -> None:
+    plan, lies, shapes = graph.plan, views(graph), graph.shapes()
+    assert plan is not None
+    want = {}
+    for op in graph.ops:
+        if not is_view(op) and op.kind != "enter":
+            want[op.output.name] = op.output.size
+            if scratch(op, shapes):
+                want[op.output.name + "/scratch"] = scratch(op, shapes)
+    _need(set(want) == set(plan.buffers), f"buffers {sorted(set(want) ^ set(plan.buffers))} are missing or too many")
+    room = {"arena": plan.window, "fixed": plan.fixed, "scores": 1}
+    for name, buffer in plan.buffers.items():
+        _need(buffer.where in room, f"{name} lies in {buffer.where!r}")
+        _need(buffer.size == want[name], f"{name} has {buffer.size} floats of memory and needs {want[name]}")
+        inside = buffer.offset >= 0 and buffer.offset + buffer.size <= room[buffer.where]
+        _need(inside, f"{name} reaches out of {buffer.where}")
+        _need((buffer.where == "fixed") == name.endswith("/scratch"), f"{name} lies in {buffer.where}")
+    score = lies[graph.outputs[0]]
+    _need(
+        score.root in plan.buffers and plan.buffers[score.root].where == "scores" and shapes[score.root] != (),
+        "the score does not lie in the caller's array",
+    )
+    for a, b in itertools.combinations(sorted(_lives(graph, lies), key=lambda life: life.first), 2):
+        same_place = a.buffer.where == b.buffer.where
+        overlap = (
+            same_place
+            and a.buffer.offset < b.buffer.offset + b.buffer.size
+            and b.buffer.offset < a.buffer.offset + a.buffer.size
+        )
+        if not overlap or a.last < b.first:
+            continue
+        legal = a.last == b.first and a.buffer == b.buffer and _may_overwrite(graph.ops[b.first], a, lies)
+        _need(legal, f"{a.name} and {b.name} are alive at once in the same memory")
+
+
+def _may_overwrite(op: Op, old: Life, lies: dict[str, View]) -> bool:
+    """Whether the operator reads the old tensor only as a whole, in order, by a kernel that allows y to be x."""
+    for i, used in enumerate(op.inputs):
+        if used and lies[used].root == old.name:
+            view = lies[used]
+            whole = view.is_dense() and view.offset == 0 and int(np.prod(view.shape)) == old.buffer.size
+            if not (whole and i in TABLE[op.kind].in_place):
+                return False
+    return True
