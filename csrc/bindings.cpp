@@ -2,6 +2,7 @@
  * bindings.cpp - the Python module tsad_edge._core: models, from a library or built in, and detectors on numpy arrays.
  *
  * Repeats no detector logic: it checks arrays, gives memory, releases the GIL and turns status into exceptions.
+ * One file, as each pybind11 file costs ten seconds of compiling.
  */
 #include "m_reference.h"
 #include "tsad.h"

@@ -2,7 +2,9 @@
  * tsad.c - the detector: all about time (window, warm-up, missing samples, threshold, events), nothing about learning.
  *
  * The window stays contiguous: slots are appended, and when their room is full the last W-1 move to its front. So
- * forward sees n overlapping windows as W+n-1 slots in a row, and a sample is never copied more than it must.
+ * forward sees n overlapping windows as W+n-1 slots in a row, and with a batch each slot moves about W / batch times.
+ *
+ * One file, though a long one: a firmware adds this, its model and the kernels, and nothing else.
  */
 #include "tsad.h"
 

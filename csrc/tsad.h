@@ -6,15 +6,13 @@
  * the warm-up, missing samples, the threshold, events. The caller owns all memory; nothing here allocates, prints,
  * recurses or keeps a writable global.
  *
- *     static union { max_align_t align; unsigned char bytes[M_PUMP_MEMORY]; } memory;
+ *     static union { uint64_t align; unsigned char bytes[M_PUMP_MEMORY]; } memory;
  *     tsad d;
  *     tsad_result r;
  *     if (tsad_init(&d, &m_pump, &m_pump_config, &memory, sizeof memory) < 0) { ... }
  *     for (uint64_t t = 0; read_sensors(sample); t++)
  *         if (tsad_step(&d, t, sample, &r) == TSAD_OK && r.event == TSAD_EVENT_ENDED) report(&d.record);
  *     if (tsad_finish(&d)) report(&d.record);
- *
- * (max_align_t is C11; any type of at least TSAD_ALIGN does.)
  *
  * Every function that can fail returns an enum tsad_status: 0 is fine, positive means "not yet", negative is an error.
  * A step that fails leaves the detector as if it had never been called, and its result unwritten.

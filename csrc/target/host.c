@@ -2,6 +2,7 @@
  * host.c - the program tsad-edge: sensor CSV in, scores and alarms or events out, by the C that a device runs.
  *
  * Owns the command line, what a column means, and the words of every error; the detector is tsad.c, the CSV csv.c.
+ * A third of its length is those words: each names file, line, column, value and what to do next.
  */
 #include "csv.h"
 #include "m_reference.h"

@@ -57,7 +57,7 @@ def events(t: NDArray[Any], scores: NDArray[Any], threshold: float, top: NDArray
         raise ValueError(f"t, scores and top have shapes {shapes}; all must be (T,)")
     scored = ~np.isnan(scores)
     t, scores = t[scored], scores[scored]
-    alarm = scores > threshold
+    alarm = scores > float(threshold)  # a Python float takes the precision of the scores
     edges = np.flatnonzero(np.diff(alarm, prepend=False, append=False))
     starts, ends = edges[::2], edges[1::2]
     found = np.zeros(len(starts), dtype=EVENT)

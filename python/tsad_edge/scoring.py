@@ -7,6 +7,7 @@ in and a score comes out.
 from __future__ import annotations
 
 import copy
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,10 @@ def double(module: nn.Module) -> nn.Module:
     >>> double(nn.Linear(2, 1)).weight.dtype
     torch.float64
     """
-    twin = copy.deepcopy(module).double()
+    with warnings.catch_warnings():
+        # Copying an exported module makes torch 2.13 use a name of its own that it has deprecated.
+        warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+        twin = copy.deepcopy(module).double()
     if isinstance(twin, torch.fx.GraphModule):
         for node in twin.graph.nodes:
             node.args = torch.fx.node.map_aggregate(node.args, _wider)
@@ -111,8 +115,8 @@ def score_series(
 
     Examples
     --------
-    >>> score_series(nn.Flatten(), np.arange(3, dtype=np.float32)[:, None], window=1).shape
-    (3,)
+    >>> score_series(nn.Flatten(0), np.array([[3.0], [np.nan], [5.0]], np.float32), window=1)
+    array([ 3., nan,  5.])
     """
     values = np.asarray(values)
     if values.ndim != 2 or values.dtype != np.float32:

@@ -107,7 +107,7 @@ def fit_entity(
     >>> len(fit_entity(wave, split, 10, "gan", {"epochs": 2}).held_back_scores)
     191
     """
-    values = np.ascontiguousarray(values, dtype=np.float32)
+    values = np.array(values, dtype=np.float32, order="C")  # a copy: torch wants memory it may write to
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(

@@ -96,7 +96,9 @@ def test_scores_are_what_the_weights_say(tiny: "_core.Model") -> None:
     (offset, scale), gain = tiny.weights[0][1].reshape(2, 2), tiny.weights[1][1]
     z = ((x - offset) * scale).astype(np.float64)
     windows = np.lib.stride_tricks.sliding_window_view(z, 3, axis=0)  # (n, C, W)
-    np.testing.assert_allclose(_core.Detector(tiny).score(x)[2:], (windows.sum(axis=2) * gain).sum(axis=1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        _core.Detector(tiny).score(x)[2:], (windows.sum(axis=2) * gain).sum(axis=1), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_events(tiny: "_core.Model") -> None:

@@ -137,7 +137,14 @@ def test_usage(built: Path) -> None:
         done = subprocess.run([built / "tsad-edge", *arguments], capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr
 
-    for wrong in ([], ["--what", "x"], ["a", "b"], ["x", "--model"], ["--threshold", "high", "x"], ["--threshold", "nan", "x"]):
+    for wrong in (
+        [],
+        ["--what", "x"],
+        ["a", "b"],
+        ["x", "--model"],
+        ["--threshold", "high", "x"],
+        ["--threshold", "nan", "x"],
+    ):
         status, out, err = run(*wrong)
         assert status == USAGE and out == "" and err.startswith("tsad-edge: "), wrong
     assert run("--version") == (0, f"tsad-edge {_core.version} (model ABI {_core.abi})\n", "")
@@ -160,5 +167,7 @@ def test_the_built_in_model_scores_like_core(edge) -> None:  # type: ignore[no-u
     assert len(lines) == len(events)
     for line, event in zip(lines, events, strict=True):
         fields = line.split(",")
-        assert [int(fields[i]) for i in (0, 1, 2, 4, 5)] == [int(event[n]) for n in ("id", "start", "end", "peak_t", "top")]
+        assert [int(fields[i]) for i in (0, 1, 2, 4, 5)] == [
+            int(event[n]) for n in ("id", "start", "end", "peak_t", "top")
+        ]
         assert np.float32(fields[3]) == event["peak"]
