@@ -6,7 +6,6 @@ The ratio is asserted, the times are printed: machines are noisy, ratios in one 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -55,7 +55,7 @@ def test_bare_install_says_what_training_needs(clean: Path, tmp_path: Path) -> N
 
 def test_the_wheel_converts_in_an_empty_directory(clean: Path, tmp_path: Path) -> None:
     """All six stages from the installed wheel, with this environment's PyTorch lent to it."""
-    lent = clean.parents[1] / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages" / "lent.pth"
+    lent = next((clean.parents[1] / "lib").glob("python*")) / "site-packages" / "lent.pth"
     lent.write_text(sysconfig.get_path("purelib") + "\n")  # adds the directory, but not the .pth files in it
     try:
         (tmp_path / "params.yaml").write_text(

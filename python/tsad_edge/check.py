@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import io
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,7 @@ def summarise(per_entity: dict[str, dict[str, Any]], max_band_share: float) -> d
     }
 
 
-def write_csv(path: Path, t: NDArray[np.int64], values: NDArray[np.float32], channels: list[str]) -> None:
+def write_csv(path: Path, t: NDArray[np.int64], values: NDArray[np.float32], channels: Sequence[str]) -> None:
     """Write a series as the edge binary reads it: a time column, then the channels; floats keep all their bits."""
     with open(path, "w") as file:
         file.write(",".join(["timestamp", *channels]) + "\n")
@@ -252,7 +253,8 @@ def _compare_events(
     t = e.t[scored]
     ours = {(int(x["start"]), int(x["end"])) for x in e.core_events}
     theirs = {(int(x["start"]), int(x["end"])) for x in events_of(e.t, e.pytorch, e.threshold)}
-    unequal, excused = [], []
+    unequal: list[list[int]] = []
+    excused: list[list[int]] = []
     for start, end in sorted(ours ^ theirs):
         first, last = np.searchsorted(t, start), np.searchsorted(t, end)
         touched = excusing[max(first - 1, 0) : last + 2].any()  # a flipped neighbour moves an event's edge

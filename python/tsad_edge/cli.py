@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, (_, text) in VERBS.items():
         verb = verbs.add_parser(name, help=text, description=text, epilog=f"example: tsad {name}")
         if name != "list":
-            verb.add_argument("--params", default="params.yaml", metavar="FILE", help="parameters (default: %(default)s)")
+            verb.add_argument(
+                "--params", default="params.yaml", metavar="FILE", help="parameters (default: %(default)s)"
+            )
     chosen = parser.parse_args(arguments)
     try:
         said = VERBS[chosen.verb][0](load(chosen.params) if chosen.verb != "list" else Params())

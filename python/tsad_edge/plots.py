@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 
 def timeline(
-    path: Path, entity: str, t: NDArray[np.int64], scores: NDArray[Any], threshold: float, labels: NDArray[np.uint8] | None
+    path: Path,
+    entity: str,
+    t: NDArray[np.int64],
+    scores: NDArray[Any],
+    threshold: float,
+    labels: NDArray[np.uint8] | None,
 ) -> None:
     """Draw one entity's scores as a PNG.
 

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 
-def each(what: str, work: Callable[..., None], jobs: list[tuple[Any, ...]], preload: str) -> None:
+def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], preload: str) -> list[Any]:
     """Do ``work(*job)`` for all jobs, in as many processes as there are cores; the first error ends it.
 
     Parameters
@@ -21,6 +21,11 @@ def each(what: str, work: Callable[..., None], jobs: list[tuple[Any, ...]], prel
     jobs : list of tuple
     preload : str
         Module imported once, by the process from which the others are forked: PyTorch starts once.
+
+    Returns
+    -------
+    list
+        What the jobs returned, in their order.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -42,3 +47,4 @@ def each(what: str, work: Callable[..., None], jobs: list[tuple[Any, ...]], prel
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+    return [job.result() for job in running]

@@ -72,7 +72,10 @@ def _floors(metrics: dict[str, Any]) -> str:
     rows = [["", "AUC-PR", "F1"]]
     for name, row in {"model": metrics["model"], **metrics["floors"]}.items():
         rows.append([name, _number(row["auc_pr"], 3), _number(row["f1"], 3)])
-    ours, best = metrics["model"]["auc_pr"], max((row["auc_pr"] or 0.0, name) for name, row in metrics["floors"].items())
+    ours, best = (
+        metrics["model"]["auc_pr"],
+        max((row["auc_pr"] or 0.0, name) for name, row in metrics["floors"].items()),
+    )
     verdict = (
         "nothing to rank"
         if ours is None
@@ -80,8 +83,9 @@ def _floors(metrics: dict[str, Any]) -> str:
         if ours > best[0]
         else f"NOT BETTER on AUC-PR than the floor {best[1]}"
     )
-    return f"Model and floors (AUC-PR: mean over entities; F1: point-wise, pooled, same threshold rule): {verdict}\n" + _indent(
-        table(rows)
+    return (
+        f"Model and floors (AUC-PR: mean over entities; F1: point-wise, pooled, same threshold rule): {verdict}\n"
+        + _indent(table(rows))
     )
 
 

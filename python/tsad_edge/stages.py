@@ -56,6 +56,7 @@ def train(params: Params) -> None:
 
 
 def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
+    from . import codegen
     from .data import load_meta, load_values, to_json
     from .models import export
     from .threshold import midway
@@ -63,11 +64,15 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
 
     meta, values = load_meta(VALUES, entity), load_values(VALUES, entity, "train").values
     fitted = fit_entity(values, to_json(meta.split), meta.window, p.model, p.hyper, entity_seed(seed, entity))
-    limit = midway(fitted.held_back_scores, p.false_alarms_per_1000, fitted.held_back_reference)
     out.mkdir()
     export.save(fitted.scorer, out / "graph.pt2")
-    with open(out / "calibration.npz", "wb") as file:
-        np.savez(file, fit=fitted.fit, held_back=fitted.held_back, held_back_scores=fitted.held_back_scores)
+    # How far rounding may move a score is the compiler's knowledge; the threshold keeps its distance from it.
+    held_back = np.lib.stride_tricks.sliding_window_view(fitted.held_back, meta.window, axis=0).transpose(0, 2, 1)
+    terms = codegen.interpret(codegen.load(out / "graph.pt2"), held_back, np.float32).terms
+    limit = midway(fitted.held_back_scores, p.false_alarms_per_1000, fitted.held_back_reference, float(terms.max()))
+    np.savez(
+        out / "calibration.npz", fit=fitted.fit, held_back=fitted.held_back, held_back_scores=fitted.held_back_scores
+    )
     write_json(out / "history.json", {"schema": 1, "epochs": fitted.history})
     write_json(
         out / "detector.json",
@@ -123,8 +128,7 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
         arrays[name] = score_floor(name, fit, series.values, meta.window, seed)
         calibration = score_floor(name, fit, held_back, meta.window, seed + 1)
         thresholds[name] = midway(calibration[np.isfinite(calibration)], rate).value
-    with open(out / f"{entity}.npz", "wb") as file:
-        np.savez(file, **arrays)
+    np.savez(out / f"{entity}.npz", allow_pickle=False, **arrays)
     write_json(
         out / f"{entity}.json",
         {
@@ -196,21 +200,26 @@ def convert(params: Params) -> None:
     for entity in chosen:
         if entity not in trained:
             raise ValueError(f"params.yaml: convert.entities names {entity!r}; trained are {', '.join(trained)}")
-    names, costs = codegen.c_names(chosen), {}
+    names = codegen.c_names(chosen)
     with replaced(GENERATED) as (out,):
-        for entity in chosen:
-            detector = read_json(ARTIFACTS / entity / "detector.json")
-            graph = codegen.load(ARTIFACTS / entity / "graph.pt2")
-            made = codegen.compile_graph(graph, names[entity], detector["threshold"], entity=entity)
-            folder = out / names[entity]
-            _write_c(folder, made)
-            codegen.write_graph(made.graph, folder / "graph.txt", folder / "graph.npz")
-            shutil.copy2(ARTIFACTS / entity / "detector.json", folder)
-            costs[entity] = made.cost
+        jobs = [(out / names[entity], entity) for entity in chosen]
+        costs = dict(zip(chosen, each("convert", _convert_one, jobs, preload="torch"), strict=True))
         toolchain.build(out, NATIVE)
     for entity in chosen:
         costs[entity]["code_bytes"] = toolchain.code_bytes(toolchain.library(NATIVE, names[entity]))
     write_json(COST, {"schema": 1, "target": "host", "layout": "generic", "precision": "f32", "per_entity": costs})
+
+
+def _convert_one(folder: Path, entity: str) -> dict[str, int]:
+    """One entity's C, the graph it came from, and its detector.json; returns the cost."""
+    from . import codegen
+
+    detector, graph = read_json(ARTIFACTS / entity / "detector.json"), codegen.load(ARTIFACTS / entity / "graph.pt2")
+    made = codegen.compile_graph(graph, folder.name, detector["threshold"], entity=entity)
+    _write_c(folder, made)
+    codegen.write_graph(made.graph, folder / "graph.txt", folder / "graph.npz")
+    shutil.copy2(ARTIFACTS / entity / "detector.json", folder)
+    return made.cost
 
 
 def check(params: Params) -> None:
@@ -223,19 +232,18 @@ def check(params: Params) -> None:
     """
     from .check import summarise
 
-    verdicts = {}
+    compiled = _listed(sorted(path.parent.name for path in GENERATED.glob("*/detector.json")), GENERATED)
     with replaced(CHECKED) as (out,):
-        for folder in sorted(path.parent for path in GENERATED.glob("*/detector.json")):
-            verdict = _check_one(folder, out)
-            verdicts[read_json(folder / "detector.json")["entity"]] = verdict
+        jobs = [(GENERATED / name, out) for name in compiled]
+        verdicts = dict(each("check", _check_one, jobs, preload="tsad_edge.check"))
     found = summarise(verdicts, params.check.max_band_share)
     write_json(CHECK, found)
     if not found["passed"]:
         raise RuntimeError("the C does not decide like PyTorch:\n  " + "\n  ".join(found["failures"]))
 
 
-def _check_one(folder: Path, out: Path) -> dict[str, Any]:
-    """One entity's verdict; where a score is wrong, with the first operator that diverges."""
+def _check_one(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:
+    """One entity and its verdict; where a score is wrong, with the first operator that diverges."""
     from . import codegen, toolchain
     from .check import Evidence, judge, run_edge, write_csv
     from .data import load_values
@@ -255,9 +263,7 @@ def _check_one(folder: Path, out: Path) -> dict[str, Any]:
     taken = np.flatnonzero(np.isfinite(series.values).all(axis=1))
     windows = np.lib.stride_tricks.sliding_window_view(series.values[taken], window, axis=0).transpose(0, 2, 1)
     ends, terms = taken[window - 1 :], np.full(len(series), np.nan)  # window i ends at sample ends[i]
-    for start in range(0, len(windows), 512):
-        part = slice(start, start + 512)
-        terms[ends[part]] = codegen.interpret(graph, windows[part]).terms
+    terms[ends] = codegen.interpret(graph, windows, np.float32).terms
     verdict = judge(
         Evidence(
             t=series.t,
@@ -276,8 +282,10 @@ def _check_one(folder: Path, out: Path) -> dict[str, Any]:
     )
     if verdict["worst"] is not None:
         verdict["diverged"] = _diverged(folder.name, graph, library, windows[np.searchsorted(ends, verdict["worst"])])
-        verdict["failures"].append("the first operator that diverges is {name}, from {sources}".format(**verdict["diverged"]))
-    return verdict
+        verdict["failures"].append(
+            "the first operator that diverges is {name}, from {sources}".format(**verdict["diverged"])
+        )
+    return entity, verdict
 
 
 def _diverged(c_name: str, graph: Any, library: Path, window: Any) -> dict[str, Any]:

@@ -35,7 +35,10 @@ class Threshold:
 
 
 def midway(
-    scores: NDArray[Any], false_alarms_per_1000: float, reference: NDArray[np.float64] | None = None
+    scores: NDArray[Any],
+    false_alarms_per_1000: float,
+    reference: NDArray[np.float64] | None = None,
+    largest_terms: float = 0.0,
 ) -> Threshold:
     """Threshold midway between two neighbouring held-back scores, so that rounding flips no decision.
 
@@ -50,7 +53,8 @@ def midway(
     - where even s1 and s2 tie (constant channels) it is the largest score + 4 tolerances, and `degenerate` is set.
 
     The tolerance is 4 times the largest difference between the float32 scores and `reference`, plus 4 units in the
-    last place (float32) of the largest score.
+    last place (float32) of the largest score or of `largest_terms`, whichever is larger: where a score is a small
+    difference of large numbers (constant channels), rounding is that of the large ones.
 
     Parameters
     ----------
@@ -60,6 +64,8 @@ def midway(
         Wanted rate on normal samples, from 0 to below 1000.
     reference : ndarray (n,) float64, optional
         The same scores in float64. Without it only the units in the last place count.
+    largest_terms : float, optional
+        Largest running sum of |terms| behind a score, as the compiler's interpreter counts it.
 
     Raises
     ------
@@ -90,7 +96,7 @@ def midway(
     down = np.sort(exact)[::-1]
     largest = down[0]
     gap = 0.0 if reference is None else float(np.abs(exact - reference).max())
-    tolerance = MARGIN * gap + ULPS * float(np.spacing(np.float32(abs(largest))))
+    tolerance = MARGIN * gap + ULPS * float(np.spacing(np.float32(max(abs(largest), largest_terms))))
     wanted = math.floor(n * false_alarms_per_1000 / 1000 + 1e-9)  # 0.29 * 100 is 28.999999999999996
 
     value, degenerate = largest + 4 * tolerance, True

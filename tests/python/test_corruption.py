@@ -51,7 +51,9 @@ def draw(weights: dict[str, np.ndarray], count: int, seed: int) -> list[Damage]:
     """Arrays evenly, then elements evenly within an array."""
     source, names = np.random.default_rng(seed), sorted(weights)
     return [
-        Damage(name := names[source.integers(len(names))], int(source.integers(len(weights[name]))), KINDS[i % len(KINDS)])
+        Damage(
+            name := names[source.integers(len(names))], int(source.integers(len(weights[name]))), KINDS[i % len(KINDS)]
+        )
         for i in range(count)
     ]
 

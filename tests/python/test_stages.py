@@ -45,7 +45,9 @@ def test_convert_repeats_to_the_byte(copied: Path, stage: Stage) -> None:
     assert digest(Path("csrc/generated")) == before
 
 
-def test_scrambled_labels_change_nothing_but_labels(tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scrambled_labels_change_nothing_but_labels(
+    tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same CSV twice, the label column shuffled the second time."""
     monkeypatch.chdir(tmp_path)
     draw = np.random.default_rng(5)
@@ -78,7 +80,9 @@ def test_a_failed_stage_leaves_what_was_there(copied: Path, stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("name", ["train", "test", "evaluate", "convert"])
-def test_a_stage_before_its_turn_says_what_to_run(name: str, tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_before_its_turn_says_what_to_run(
+    name: str, tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("")
     with pytest.raises(ValueError, match="dvc repro"):

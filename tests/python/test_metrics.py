@@ -1,0 +1,115 @@
+"""Figures against a count by hand; what cannot be said is None with a reason."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tsad_edge.metrics import aggregate, judge
+
+NAN = np.nan
+#            0    1    2    3    4    5    6    7    8    9
+SCORES = np.array([NAN, NAN, 0.1, 0.9, 0.8, 0.2, 0.7, 0.3, 0.9, NAN])
+LABELS = np.array([0, 0, 0, 0, 1, 1, 0, 0, 0, 1])
+EVENTS = [{"start": 4, "end": 6, "kind": "spike"}, {"start": 9, "end": 10, "kind": "drift"}]
+
+
+def test_by_hand() -> None:
+    one = judge(SCORES, 0.5, LABELS, EVENTS, window=3, sampling_period=2.0)
+    assert one == {
+        "samples": 7,
+        "anomalous": 2,
+        "alarms": 4,
+        "auc_roc": pytest.approx(4 / 10),
+        "auc_pr": pytest.approx((1 / 3 + 2 / 6) / 2),
+        "true_alarms": 1,
+        "false_alarms": 3,
+        "missed": 1,
+        "precision": 0.25,
+        "recall": 0.5,
+        "f1": pytest.approx(1 / 3),
+        "false_alarms_per_1000": 600.0,
+        "lingering": 1,  # sample 6: the window still holds 4 and 5
+        "false_alarm_events": 2,  # 6 and 8; the run 3-4 touches the event
+        "events": 1,  # the drift has no scored sample
+        "events_found": 1,
+        "by_kind": {"spike": {"events": 1, "found": 1}},
+        "delay_samples": 0.0,
+        "delay_seconds": 0.0,
+        "reason": None,
+    }
+    json.dumps(one, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason", "recall", "precision"),
+    [([0, 0, 0], "no anomaly", None, 0.0), ([1, 1, 1], "nothing but anomalies", 1 / 3, 1.0)],
+)
+def test_one_class_only(labels: list[int], reason: str, recall: float | None, precision: float) -> None:
+    one = judge(np.array([0.1, 0.9, 0.2]), 0.5, np.array(labels), [], 1)
+    assert one["auc_roc"] is None and one["auc_pr"] is None and reason in one["reason"]
+    assert (one["recall"], one["precision"]) == (recall, precision)
+    assert (one["f1"] is None) == (sum(labels) == 0)
+
+
+def test_nothing_scored_and_no_alarm() -> None:
+    silent = judge(np.full(3, NAN), 0.5, np.array([0, 1, 0]), [{"start": 1, "end": 2, "kind": None}], 5)
+    assert silent["samples"] == 0 and silent["reason"] == "no sample was scored" and silent["events"] == 0
+    quiet = judge(np.zeros(3), 0.5, np.array([0, 1, 0]), [{"start": 1, "end": 2, "kind": None}], 1)
+    assert quiet["precision"] is None and quiet["f1"] == 0.0 and quiet["delay_samples"] is None
+    assert quiet["by_kind"] == {"unknown": {"events": 1, "found": 0}}
+
+
+def test_infinite_scores_rank_first() -> None:
+    one = judge(np.array([0.0, np.inf, 1.0]), 0.5, np.array([0, 1, 0]), [], 1)
+    assert one["auc_pr"] == 1.0 and one["alarms"] == 2
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "events", "words"),
+    [
+        (np.zeros(3), np.zeros(2), [], r"\(3,\) and labels \(2,\)"),
+        (np.zeros((3, 1)), np.zeros((3, 1)), [], r"must be \(T,\)"),
+        (np.zeros(3), np.array([0, 2, 0]), [], r"labels hold \[2\]"),
+        (np.zeros(3), np.zeros(3), [{"start": 1, "end": 4, "kind": None}], "reaches out of a series of 3"),
+        (np.zeros(3), np.zeros(3), [{"start": 1, "end": 1, "kind": None}], "or is empty"),
+    ],
+)
+def test_errors(scores: np.ndarray, labels: np.ndarray, events: list, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        judge(scores, 0.5, labels, events, 1)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_false_alarm_events_as_a_loop_counts_them(rows: list[tuple[bool, bool, bool]]) -> None:
+    """(scored, alarm, anomalous) by sample; unscored samples neither end nor extend a run."""
+    scores = np.array([float(alarm) if scored else NAN for scored, alarm, _ in rows])
+    labels = np.array([int(bad) for *_, bad in rows])
+    count, touched, on = 0, False, False
+    for score, bad in [*zip(scores, labels, strict=True), (0.0, 0)]:
+        if np.isnan(score):
+            continue
+        if score > 0.5:
+            touched = bool(bad) or (on and touched)
+            on = True
+        elif on:
+            count += not touched
+            on = False
+    assert judge(scores, 0.5, labels, [], 1)["false_alarm_events"] == count
+
+
+def test_aggregate_pools_counts_and_averages_curves() -> None:
+    good = judge(np.array([0.0, 1.0]), 0.5, np.array([0, 1]), [{"start": 1, "end": 2, "kind": "spike"}], 1)
+    bad = judge(np.array([1.0, 0.0, 1.0]), 0.5, np.array([0, 1, 0]), [{"start": 1, "end": 2, "kind": "spike"}], 1)
+    none = judge(np.array([1.0, 0.0]), 0.5, np.array([0, 0]), [], 1)
+    all_three = aggregate({"a": good, "b": bad, "c": none})
+    assert (all_three["entities"], all_three["auc_entities"]) == (3, 2)
+    assert all_three["auc_pr"] == pytest.approx((1 + 1 / 3) / 2)
+    assert (all_three["true_alarms"], all_three["false_alarms"], all_three["missed"]) == (1, 3, 1)
+    assert all_three["f1"] == pytest.approx(2 / 6) and all_three["false_alarms_per_1000"] == 600.0
+    assert all_three["by_kind"] == {"spike": {"events": 2, "found": 1}}
+    assert aggregate({"c": none})["auc_pr"] is None and "no entity" in aggregate({"c": none})["reason"]
+    json.dumps(all_three, allow_nan=False)
