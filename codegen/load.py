@@ -7,6 +7,7 @@ operator (`translate` holds the rules). What cannot be a detector is refused wit
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ def load_program(program: torch.export.ExportedProgram) -> Graph:
     >>> load_program(torch.export.export(Mean(), (torch.zeros(2, 8, 3),), dynamic_shapes=batch)).window.shape
     (1, 8, 3)
     """
-    program = program.run_decompositions({})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")  # torch's own use of itself
+        program = program.run_decompositions({})
     window = _window(program)
     tainted = _dependent(program, window)
     _refuse_training(program)
@@ -86,7 +89,7 @@ def source(node: torch.fx.Node) -> Source:
     module = ""
     for path, _ in (node.meta.get("nn_module_stack") or {}).values():
         module = path if not str(path).startswith("_") else module
-    frames = re.findall(r'File "([^"]+)", line (\d+), in \w+\n\s*([^\n]*)', node.meta.get("stack_trace") or "")
+    frames = re.findall(r'File "([^"]+)", line (\d+), in [^\n]*\n\s*([^\n]*)', node.meta.get("stack_trace") or "")
     own = [f for f in frames if "torch/" not in f[0].replace("\\", "/")] or frames
     if not own:
         return Source(module, str(node.target), "line unknown")
@@ -163,8 +166,9 @@ def _refuse_training(program: torch.export.ExportedProgram) -> None:
 def _refuse_other_types(program: torch.export.ExportedProgram, values: dict[str, Any], tainted: set[str]) -> None:
     for node in program.graph.nodes:
         value = values.get(node.name)
-        wanted = node.name in tainted and node.op == "call_function" and isinstance(value, torch.Tensor)
-        if wanted and value.dtype not in {torch.float32, torch.bool, torch.int64, torch.int32}:
+        if node.name not in tainted or node.op != "call_function" or not isinstance(value, torch.Tensor):
+            continue
+        if value.dtype not in {torch.float32, torch.bool, torch.int64, torch.int32}:
             raise refusal(node, f"computes in {value.dtype}; float32 would do")
 
 

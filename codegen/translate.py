@@ -1,6 +1,7 @@
 """The rules from PyTorch's operators to ours. Knows torch.fx nodes by their attributes only, and imports no torch.
 
-A node that does not depend on the window comes as the constant that torch made of it (`values`).
+A node that does not depend on the window comes as the constant that torch made of it (`values`). Longer than other
+files because every operator has its rule here.
 """
 
 from __future__ import annotations
@@ -18,12 +19,21 @@ ADVICE = {
     **dict.fromkeys(("gelu", "elu", "silu", "softplus"), "relu, leaky_relu, tanh or sigmoid would do"),
     **dict.fromkeys(("convolution", "conv1d", "conv2d"), "a linear layer over the flattened window would do"),
     **dict.fromkeys(("gru", "rnn_tanh", "rnn_relu"), "torch.nn.LSTM would do"),
-    **dict.fromkeys(("sqrt", "rsqrt", "log", "linalg_vector_norm"), "a score without it orders windows the same way"),
+    **dict.fromkeys(("sqrt", "rsqrt", "log", "linalg_vector_norm"), "the score without it would do: it orders alike"),
 }
 UNARY = ("relu", "tanh", "sigmoid", "exp", "abs")
 BINARY = ("add", "sub", "mul", "div")
 REDUCTIONS = {"sum": "sum", "mean": "mean", "amax": "max"}
 RESHAPES = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")
+RULES = ("rsub", "neg", "reciprocal", "square", "pow", "leaky_relu", "linear", "mm", "matmul", "addmm", "lstm") + (
+    "select",
+    "slice",
+    "permute",
+    "transpose",
+    "t",
+    "cat",
+    "expand",
+)
 ALIASES = ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "dropout", "_to_copy", "to")
 
 
@@ -144,7 +154,6 @@ class Translator:
         dtype = node.kwargs.get("dtype")
         if dtype is not None and str(dtype) != "torch.float32":
             raise self.refusal(node, f"computes in {dtype}; float32 would do")
-        rule = getattr(self, f"_{operator.strip('_')}", None)
         if operator in UNARY:
             name = self.emit(operator, node, [self.operand(node.args[0], node)])
         elif operator in BINARY:
@@ -155,8 +164,8 @@ class Translator:
             name = self._reshape(node, self.operand(node.args[0], node), self._shape(node))
         elif operator in ALIASES:
             name = self.operand(node.args[0], node)
-        elif operator in RULES and rule is not None:
-            name = rule(node)
+        elif operator in RULES:
+            name = getattr(self, f"_{operator}")(node)
         else:
             known = [name.split(" ")[0] for spec in TABLE.values() for name in spec.aten]
             advice = ADVICE.get(operator, f"supported are {', '.join(sorted({*known, *ALIASES}))}")
@@ -182,6 +191,9 @@ class Translator:
 
     def _neg(self, node: Any) -> str:
         return self._binary("mul", node, node.args[0], -1.0)
+
+    def _reciprocal(self, node: Any) -> str:
+        return self._binary("div", node, 1.0, node.args[0])
 
     def _square(self, node: Any) -> str:
         return self._binary("mul", node, node.args[0], node.args[0])
@@ -251,7 +263,7 @@ class Translator:
 
     def _slice(self, node: Any) -> str:
         defaults: tuple[Any, ...] = (None, 0, None, None, 1)
-        x, dim, start, stop, step = (*node.args, *defaults[len(node.args) :])
+        x, dim, start, stop, step = tuple(node.args) + defaults[len(node.args) :]
         name = self.operand(x, node)
         dim %= len(self.shapes[name])
         start, stop, step = slice(start, stop, step).indices(self.shapes[name][dim])  # an open end is 2**63 - 1
@@ -321,6 +333,3 @@ class Translator:
         if not batch_first:
             name = self._reshape(node, name, (self.shapes[name][1], 1, self.shapes[name][2]))
         return [name, hidden, None]
-
-
-RULES = frozenset(name.removeprefix("_") for name in vars(Translator))

@@ -192,6 +192,10 @@ BINARY = [
         lambda a, b, ma, mb: np.maximum(np.abs(a) * mb, ma * np.abs(b)),
     ),
     _binary(
-        "div", "a / b", ("div",), np.divide, lambda a, b, ma, mb: np.maximum(ma / np.abs(b), np.abs(a) * mb / (b * b))
+        "div",
+        "a / b",
+        ("div", "reciprocal"),
+        np.divide,
+        lambda a, b, ma, mb: np.maximum(ma / np.abs(b), np.abs(a) * mb / (b * b)),
     ),
 ]

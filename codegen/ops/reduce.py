@@ -78,18 +78,30 @@ def _reduction(
 
 REDUCTIONS = [
     _reduction(
-        "sum", "sum over neighbouring axes", ("sum",), lambda x, d: x.sum(d), "sum_f32", lambda n: (1.0,), float
+        kind="sum",
+        summary="sum over neighbouring axes",
+        aten=("sum",),
+        meaning=lambda x, dims: x.sum(dims),
+        kernel="sum_f32",
+        scale=lambda n: (1.0,),
+        rounds=float,
     ),
     _reduction(
-        "mean",
-        "mean over neighbouring axes",
-        ("mean",),
-        lambda x, d: x.mean(d, dtype=x.dtype),
-        "sum_f32",
-        lambda n: (float(np.float32(1 / n)),),
-        lambda n: n + 2.0,
+        kind="mean",
+        summary="mean over neighbouring axes",
+        aten=("mean",),
+        meaning=lambda x, dims: x.mean(dims, dtype=x.dtype),
+        kernel="sum_f32",
+        scale=lambda n: (float(np.float32(1 / n)),),
+        rounds=lambda n: n + 2.0,
     ),
     _reduction(
-        "max", "maximum over neighbouring axes", ("amax",), lambda x, d: x.max(d), "max_f32", lambda n: (), lambda n: 1
+        kind="max",
+        summary="maximum over neighbouring axes",
+        aten=("amax",),
+        meaning=lambda x, dims: x.max(dims),
+        kernel="max_f32",
+        scale=lambda n: (),
+        rounds=lambda n: 1.0,
     ),
 ]

@@ -28,10 +28,10 @@ def fold(graph: Graph) -> Graph:
     graph = prune(substitute(graph, neutral))
     exact: Values = {name: a.astype(np.float64) for name, a in graph.constants.items()}
     while (folded := _absorb(graph, exact)) is not None:
-        graph = folded
+        graph = prune(folded)
     for chain in _chains(graph):
-        graph = _merge(graph, chain, exact)
-    return prune(graph)
+        graph = prune(_merge(graph, chain, exact))
+    return graph
 
 
 def _weights(op: Op, exact: Values) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
@@ -53,6 +53,9 @@ def _with_weights(
     names, constants = [], dict(graph.constants)
     for value, sources in (weight, bias):
         if value is None:
+            continue
+        if value is exact.get(sources[0]):  # as it was
+            names.append(sources[0])
             continue
         rounded = value.astype(np.float32)
         if not np.isfinite(rounded).all():
@@ -76,10 +79,11 @@ def _absorb(graph: Graph, exact: Values) -> Graph | None:
             w, b = _weights(before, exact)
             total = shift if b is None else b * scale + shift
             new_bias = total if b is not None or np.any(shift) else None
-            weight_names = [before.inputs[1], constant] if np.any(scale != 1) else [before.inputs[1]]
-            bias_names = [*before.inputs[2:], constant]
+            scaled = (
+                (w * scale[:, None], [before.inputs[1], constant]) if np.any(scale != 1) else (w, [before.inputs[1]])
+            )
             merged = replace(before, output=op.output, sources=before.sources + op.sources)
-            found = _with_weights(graph, merged, (w * scale[:, None], weight_names), (new_bias, bias_names), exact)
+            found = _with_weights(graph, merged, scaled, (new_bias, [*before.inputs[2:], constant]), exact)
             dropped = before
         elif (
             len(after) == 1
@@ -91,12 +95,13 @@ def _absorb(graph: Graph, exact: Values) -> Graph | None:
         ):
             behind = after[0]
             w, b = _weights(behind, exact)
-            total = w @ shift + (0 if b is None else b)
-            new_bias = total if b is not None or np.any(shift) else None
-            weight_names = [constant, behind.inputs[1]] if np.any(scale != 1) else [behind.inputs[1]]
-            bias_names = [constant, *behind.inputs[1:]] if np.any(shift) else [*behind.inputs[2:]]
+            new_bias, bias_names = b, [*behind.inputs[2:]]
+            if np.any(shift):
+                new_bias = w @ shift + (0 if b is None else b)
+                bias_names = [constant, behind.inputs[1], *bias_names]
+            scaled = (w * scale, [constant, behind.inputs[1]]) if np.any(scale != 1) else (w, [behind.inputs[1]])
             merged = replace(behind, inputs=(data, *behind.inputs[1:]), sources=op.sources + behind.sources)
-            found = _with_weights(graph, merged, (w * scale, weight_names), (new_bias, bias_names), exact)
+            found = _with_weights(graph, merged, scaled, (new_bias, bias_names), exact)
             dropped = behind
         else:
             continue

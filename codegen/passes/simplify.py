@@ -32,12 +32,8 @@ def _neutral(graph: Graph) -> Graph:
             neutral = 1.0 if op.kind in {"mul", "div"} else 0.0
             if np.all(constant == neutral) and (at == 0 or op.kind in {"add", "mul"}):
                 names[op.output.name] = op.inputs[at]
-        same = bool(op.inputs) and shapes[op.inputs[0]] == op.output.shape
-        if (
-            (is_view(op) and same and op.kind != "permute")
-            or op.kind == "copy"
-            or (op.kind == "cat" and len(op.inputs) == 1)
-        ):
+        alone = op.kind == "copy" or (op.kind == "cat" and len(op.inputs) == 1)
+        if alone or (is_view(op) and op.kind != "permute" and shapes[op.inputs[0]] == op.output.shape):
             names[op.output.name] = op.inputs[0]
     # An output must stay the result of an operator of its own.
     made = graph.producers()

@@ -22,15 +22,16 @@ def split_enter(graph: Graph) -> Graph:
     sources: tuple[Source, ...] = ()
     name, taken = graph.window.name, sources
     readers = graph.consumers()
-    # The value is kept as (x - offset) * scale + shift, so that the usual scaler comes out with its own constants.
+    # Kept as (x - offset) * scale + shift: what is subtracted first is the offset, so that the usual scaler comes out
+    # with its own constants.
     while len(readers.get(name, [])) == 1:
         op = readers[name][0]
         step = per_channel(op, graph)
         if step is None or op.output.name in graph.outputs or op.output.shape != graph.window.shape:
             break
         scaled, moved = step
-        if not np.any(shift) and np.all(scale == 1) and np.all(scaled == 1):
-            offset = offset - moved
+        if name == graph.window.name and np.all(scaled == 1):
+            offset = -moved
         else:
             scale, shift = scale * scaled, shift * scaled + moved
         name, taken = op.output.name, taken + op.sources
@@ -52,6 +53,8 @@ def _as_table(
     with np.errstate(all="ignore"):
         whole = np.where(shift == 0, offset, offset - shift / np.where(shift == 0, 1, scale))
         finite = np.isfinite(whole.astype(np.float32)) & np.isfinite(scale.astype(np.float32))
-        # A scale that rounds to nothing cannot carry a shift.
-        carried = (shift == 0) | (np.abs(scale) >= np.finfo(np.float32).tiny)
+        # Rounded, the offset must say a shift as exactly as the addition that it replaces: not beside a far larger
+        # offset, and not with a scale of nothing.
+        error = np.abs(whole.astype(np.float32) - whole) * np.abs(scale)
+        carried = (shift == 0) | ((error <= 2.0**-23 * np.abs(shift)) & (np.abs(scale) >= np.finfo(np.float32).tiny))
     return (whole, scale) if bool(np.all(finite & carried)) else None

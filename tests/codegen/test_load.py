@@ -1,0 +1,220 @@
+"""Loading: what a module becomes, and every refusal with the operator and the user's line."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from tsad_edge.codegen import Graph, UnsupportedError, interpret, load, load_program
+
+HERE = Path(__file__).name
+
+
+class Score(nn.Module):
+    """A module from a function of the window."""
+
+    def __init__(self, function: Callable[..., object], *layers: nn.Module) -> None:
+        super().__init__()
+        self.function, self.layers = function, nn.ModuleList(layers)
+
+    def forward(self, window: torch.Tensor) -> object:
+        return self.function(window, *self.layers)
+
+
+@pytest.fixture()
+def graph_of(export) -> Callable[..., Graph]:  # type: ignore[no-untyped-def]
+    def run(function: Callable[..., object], *layers: nn.Module, train: bool = False) -> Graph:
+        torch.manual_seed(0)
+        return load_program(export(Score(function, *layers).train(train), 8, 3))
+
+    return run
+
+
+def kinds(graph: Graph) -> list[str]:
+    return [op.kind for op in graph.ops]
+
+
+SUPPORTED: dict[str, tuple[Callable[..., object], list[nn.Module]]] = {
+    "dense": (
+        lambda w, a, b: (b(torch.relu(a(w.flatten(1)))) - 1.5).abs().mean(1),
+        [nn.Linear(24, 5), nn.Linear(5, 2)],
+    ),
+    "dropout": (lambda w, d, a: d(a(w)).tanh().sum((1, 2)), [nn.Dropout(0.5), nn.Linear(3, 3)]),
+    "lstm": (lambda w, m: m(w)[0][:, -1].square().mean(-1), [nn.LSTM(3, 4, batch_first=True)]),
+    "lstm h_n": (lambda w, m: m(w)[1][0][-1].pow(2).mean(-1), [nn.LSTM(3, 4, 2, batch_first=True)]),
+    "lstm time first": (lambda w, m: m(w.transpose(0, 1))[0].sum((0, 2)), [nn.LSTM(3, 4, bias=False)]),
+    "lstm state": (
+        lambda w, m: m(w, (torch.ones(1, w.shape[0], 2), torch.full((1, w.shape[0], 2), 0.5)))[0].mean((1, 2)),
+        [nn.LSTM(3, 2, batch_first=True)],
+    ),
+    "scalars": (lambda w: (2 - (1 / (3 + w.exp())) * 0.5 - -w).sum(2).amax(1), []),
+    "rsub": (lambda w: torch.rsub(w, 2.0).mean((1, 2)), []),
+    "alpha": (lambda w: torch.add(w, w[:, :1], alpha=0.5).sum((1, 2)), []),
+    "shapes": (lambda w: torch.cat([w[:, 1::2], w[:, :4] * 2], 2).permute(0, 2, 1).reshape(-1, 24)[:, 5], []),
+    "unflatten": (lambda w: w.flatten(1).unflatten(1, (2, 12))[:, 1].unsqueeze(1).squeeze(1).amax(-1), []),
+    "expand": (lambda w: (w - w.mean(1, keepdim=True).expand(-1, 8, -1)).square().sum((1, 2)), []),
+    "apart": (lambda w: (w.unflatten(1, (2, 4)) * 3).amax((1, 3)).sum(1), []),
+    "matmul": (lambda w: (w @ torch.arange(6.0).reshape(3, 2)).sum((1, 2)), []),
+    "matvec": (lambda w: (w @ torch.arange(3.0)).mean(1), []),
+    "leaky": (lambda w: nn.functional.leaky_relu(w).sigmoid().mean((1, 2)), []),
+    "batch written out": (lambda w: w.view(w.shape[0], w.shape[1] * 3).mean(1), []),
+    "constants": (lambda w: (w * torch.arange(8.0).sin().reshape(8, 1).cumsum(0)).mean((1, 2)), []),
+    "double negation": (lambda w: (-w).neg().mean((1, 2)), []),
+    "divided": (lambda w: (w / torch.tensor([1.0, 2.0, 4.0])).mean((1, 2)), []),
+}
+
+
+@pytest.mark.parametrize("name", SUPPORTED)
+def test_graph_means_what_the_module_means(name: str, export) -> None:  # type: ignore[no-untyped-def]
+    function, layers = SUPPORTED[name]
+    torch.manual_seed(1)
+    module = Score(function, *layers).eval()
+    graph = load_program(export(module, 8, 3))
+    x = torch.randn(5, 8, 3)
+    with torch.no_grad():
+        want = module(x)
+    got = interpret(graph, x.numpy())
+    np.testing.assert_allclose(got.scores, want.numpy(), rtol=2e-5, atol=2e-5)
+    assert graph.window.shape == (1, 8, 3)
+    assert all("test_load.py" in s.line or "line unknown" in s.line for op in graph.ops for s in op.sources)
+
+
+def test_parts_and_what_needs_no_operator(graph_of) -> None:  # type: ignore[no-untyped-def]
+    def forward(w, d):  # type: ignore[no-untyped-def]
+        parts = d(w.contiguous().clone()).mean(1)
+        return parts.mean(1), parts
+
+    graph = graph_of(forward, nn.Dropout())
+    assert kinds(graph) == ["mean", "mean"] and len(graph.outputs) == 2
+
+
+def test_constant_parts_of_the_graph_are_evaluated(graph_of) -> None:  # type: ignore[no-untyped-def]
+    graph = graph_of(lambda w, a: a(w).sum((1, 2)), nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
+    assert kinds(graph) == ["linear", "sum"], "weight norm is gone"
+
+
+def half(w: torch.Tensor) -> torch.Tensor:
+    return w.double().mean((1, 2)).float()
+
+
+REFUSED: dict[str, tuple[Callable[..., object], list[nn.Module], list[str]]] = {
+    "unsupported": (lambda w: nn.functional.gelu(w).mean((1, 2)), [], ["aten.gelu", "would do"]),
+    "sqrt": (lambda w: w.square().mean((1, 2)).sqrt(), [], ["aten.sqrt", "would do"]),
+    "convolution": (
+        lambda w, c: c(w.transpose(1, 2)).mean((1, 2)),
+        [nn.Conv1d(3, 2, 3)],
+        ["conv", "layers.0", "would do"],
+    ),
+    "gru": (lambda w, m: m(w)[0].mean((1, 2)), [nn.GRU(3, 2, batch_first=True)], ["aten.gru", "LSTM would do"]),
+    "bidirectional": (
+        lambda w, m: m(w)[0].mean((1, 2)),
+        [nn.LSTM(3, 2, batch_first=True, bidirectional=True)],
+        ["aten.lstm", "bidirectional"],
+    ),
+    "cell state": (lambda w, m: m(w)[1][1][-1].mean(-1), [nn.LSTM(3, 2, batch_first=True)], ["cell state"]),
+    "cube": (lambda w: w.pow(3).mean((1, 2)), [], ["aten.pow", "the power 3"]),
+    "data times data": (lambda w: (w @ w.transpose(1, 2)).mean((1, 2)), [], ["matmul", "constant matrix"]),
+    "double": (half, [], ["float64", "float32 would do"]),
+    "random": (lambda w: (w + torch.randn_like(w)).mean((1, 2)), [], ["randn_like", "random"]),
+    "mixing": (lambda w: (w - w.mean(0)).square().mean((1, 2)), [], ["aten.mean", "mixes"]),
+    "mixing statistics": (lambda w: (w / w.std(0)).mean((1, 2)), [], ["aten."]),
+    "mixing by order": (lambda w: w.flip(0).mean((1, 2)), [], ["aten.flip"]),
+    "one score for all": (lambda w: w.mean(), [], ["aten.mean", "mixes"]),
+    "no score a window": (lambda w: w.mean(1), [], ["aten.mean", "shape (3, 3)", "not (3,)"]),
+    "constant by graph": (lambda w: torch.zeros(w.shape[0]), [], ["does not depend on the window"]),
+    "constant by value": (lambda w: (w * 0.0).sum((1, 2)), [], ["aten.sum", "the same for random windows"]),
+    "constant by saturation": (lambda w: (w.square().mean((1, 2)) + 1e6).sigmoid(), [], ["sigmoid", "cannot vary"]),
+    "never finite": (lambda w: (w - w).mean((1, 2)) / 0.0, [], ["aten.div", "not finite"]),
+    "infinite constant": (lambda w: (w * float("inf")).sum((1, 2)), [], ["not finite"]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals_name_operator_and_line(name: str, graph_of) -> None:  # type: ignore[no-untyped-def]
+    function, layers, words = REFUSED[name]
+    with pytest.raises(UnsupportedError) as error:
+        graph_of(function, *layers)
+    for word in [*words, f"{HERE}:"]:
+        assert word in str(error.value), str(error.value)
+
+
+class Unsupported(nn.Module):
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        bent = nn.functional.gelu(window)
+        return bent.mean((1, 2))
+
+
+class Centred(nn.Module):
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        centre = window.mean(0)
+        return (window - centre).square().mean((1, 2))
+
+
+@pytest.mark.parametrize(
+    ("module", "line"), [(Unsupported(), "bent = nn.functional.gelu(window)"), (Centred(), "centre = window.mean(0)")]
+)
+def test_refusals_quote_the_line(module: nn.Module, line: str, export) -> None:  # type: ignore[no-untyped-def]
+    """(torch keeps the frames of `forward` only: what a helper does stands for the line that calls it.)"""
+    with pytest.raises(UnsupportedError) as error:
+        load_program(export(module, 8, 3))
+    assert f": {line})" in str(error.value) and f"({HERE}:" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Dropout(0.1), nn.LSTM(3, 3, 2, dropout=0.2, batch_first=True), nn.BatchNorm1d(8)],
+    ids=["dropout", "lstm", "batch norm"],
+)
+def test_training_mode_left_on(layer: nn.Module, graph_of) -> None:  # type: ignore[no-untyped-def]
+    def forward(w, m):  # type: ignore[no-untyped-def]
+        y = m(w)
+        return (y[0] if isinstance(y, tuple) else y).mean((1, 2))
+
+    with pytest.raises(UnsupportedError, match=r"training mode is on; call .eval\(\)"):
+        graph_of(forward, layer, train=True)
+
+
+def test_lstm_that_trains_without_dropout_is_harmless(graph_of) -> None:  # type: ignore[no-untyped-def]
+    assert "lstm" in kinds(graph_of(lambda w, m: m(w)[0].mean((1, 2)), nn.LSTM(3, 2, batch_first=True), train=True))
+
+
+def exported(module: nn.Module, shapes: object, *examples: torch.Tensor) -> torch.export.ExportedProgram:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.export.export(module.eval(), examples, dynamic_shapes=shapes)  # type: ignore[arg-type]
+
+
+class Mean(nn.Module):
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        return window.flatten(1).mean(1)
+
+
+class Two(nn.Module):
+    def forward(self, window: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return (window - other).mean((1, 2))
+
+
+def test_shape_of_the_input() -> None:
+    batch, steps = torch.export.Dim("B"), torch.export.Dim("T")
+    with pytest.raises(UnsupportedError, match=r"batch is fixed at 3; export with dynamic_shapes"):
+        load_program(exported(Mean(), None, torch.zeros(3, 8, 2)))
+    with pytest.raises(UnsupportedError, match="dynamic shape in dimension 1"):
+        load_program(exported(Mean(), ({0: batch, 1: steps},), torch.zeros(3, 8, 2)))
+    with pytest.raises(UnsupportedError, match=r"float32 tensor \(B, W, C\)"):
+        load_program(exported(Mean(), ({0: batch},), torch.zeros(3, 8, dtype=torch.float64)))
+    with pytest.raises(UnsupportedError, match="has 2 inputs"):
+        load_program(exported(Two(), ({0: batch}, {0: batch}), torch.zeros(3, 8, 2), torch.zeros(3, 8, 2)))
+
+
+def test_files(tmp_path: Path) -> None:
+    path = tmp_path / "graph.pt2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(exported(Mean(), ({0: torch.export.Dim("B")},), torch.zeros(3, 8, 2)), path)
+    assert kinds(load(path)) == ["reshape", "mean"]
+    path.write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match=r"graph.pt2: not a program"):
+        load(path)
