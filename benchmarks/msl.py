@@ -42,6 +42,41 @@ def run(model: str) -> dict[str, Any]:
     }
 
 
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """The results as markdown."""
+    first = results[MODELS[0]]
+    lines = [
+        "| NASA-MSL, 22 entities | AUC-PR | point F1 | false alarms per 1000 | weights, bytes |",
+        "|---|---|---|---|---|",
+    ]
+    for model, found in results.items():
+        sizes = {row["weight_bytes"] for row in found["cost"]["per_entity"].values()}
+        lines.append(_row(model, found["metrics"]["model"], f"{max(sizes)}"))
+    lines += [_row(text, first["metrics"]["floors"][name], "-") for name, text in FLOORS.items()]
+    lines += [
+        "",
+        "| check | samples | largest share of tolerance | flipped | in band | seconds, all stages |",
+        "|---|---|---|---|---|---|",
+    ]
+    for model, found in results.items():
+        check = found["check"]
+        lines.append(
+            f"| {model}: {'passed' if check['passed'] else 'FAILED'} | {check['samples']} | "
+            f"{check['largest_share_of_tolerance']:.2f} | {check['flipped_decisions']} | {check['samples_in_band']} | "
+            f"{found['seconds']:.0f} |"
+        )
+    lines.append("")
+    for model, found in results.items():
+        for key in ("degenerate_calibration", "entities_without_alarm"):
+            lines.append(f"- {model}, {key.replace('_', ' ')}: {', '.join(found['check'][key]) or 'none'}")
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, metrics: dict[str, Any], size: str) -> str:
+    figures = (f"{metrics['auc_pr']:.3f}", f"{metrics['f1']:.3f}", f"{metrics['false_alarms_per_1000']:.0f}")
+    return f"| {name} | {' | '.join(figures)} | {size} |"
+
+
 def main() -> None:
     """Both models, then the table."""
     results = {model: run(model) for model in MODELS}

@@ -281,10 +281,9 @@ def _check_one(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:
         )
     )
     if verdict["worst"] is not None:
-        verdict["diverged"] = _diverged(folder.name, graph, library, windows[np.searchsorted(ends, verdict["worst"])])
-        verdict["failures"].append(
-            "the first operator that diverges is {name}, from {sources}".format(**verdict["diverged"])
-        )
+        found = _diverged(folder.name, graph, library, windows[np.searchsorted(ends, verdict["worst"])])
+        verdict["diverged"] = found
+        verdict["failures"].append(f"the first operator that diverges is {found['name']}, from {found['sources']}")
     return entity, verdict
 
 

@@ -48,6 +48,13 @@ def copied(finished: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Path]:
+    """An empty directory, as the current one."""
+    with inside(tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture
 def stage() -> Callable[[str], None]:
     """Run one stage in the current directory."""
     return lambda name: getattr(stages, name)(params.load())

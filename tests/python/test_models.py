@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -197,9 +198,11 @@ def test_bytes_do_not_depend_on_process_or_place(tmp_path: Path) -> None:
             source, target = package / part, home / "tsad_edge" / part
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-        environment = {**os.environ, "PYTHONPATH": str(home), "PYTHONHASHSEED": str(len(place))}
+        # -S: without the .pth files of an editable install, which come before any path.
+        path = os.pathsep.join([str(home), sysconfig.get_path("purelib")])
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(len(place))}
         done = subprocess.run(
-            [sys.executable, "-c", WRITER, str(home)], env=environment, cwd=home, capture_output=True, text=True
+            [sys.executable, "-S", "-c", WRITER, str(home)], env=environment, cwd=home, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(str(home)), "the copy was imported"

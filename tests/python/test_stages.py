@@ -45,11 +45,8 @@ def test_convert_repeats_to_the_byte(copied: Path, stage: Stage) -> None:
     assert digest(Path("csrc/generated")) == before
 
 
-def test_scrambled_labels_change_nothing_but_labels(
-    tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scrambled_labels_change_nothing_but_labels(empty: Path, stage: Stage) -> None:
     """The same CSV twice, the label column shuffled the second time."""
-    monkeypatch.chdir(tmp_path)
     draw = np.random.default_rng(5)
     values = draw.normal(size=(900, 2)).round(3)
     Path("params.yaml").write_text(
@@ -80,10 +77,7 @@ def test_a_failed_stage_leaves_what_was_there(copied: Path, stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("name", ["train", "test", "evaluate", "convert"])
-def test_a_stage_before_its_turn_says_what_to_run(
-    name: str, tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_stage_before_its_turn_says_what_to_run(name: str, empty: Path, stage: Stage) -> None:
     Path("params.yaml").write_text("")
     with pytest.raises(ValueError, match="dvc repro"):
         stage(name)
