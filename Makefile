@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 NATIVE := CMakeLists.txt pyproject.toml constraints.txt $(wildcard csrc/*.h csrc/*.c csrc/*.cpp csrc/kernels/* csrc/reference/*)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-all ctest lint format msl clean preflight
+.PHONY: demo test test-all ctest lint format bench msl clean preflight
 
 demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pump, and a table at its end
 	@test -d .git || git init -q
@@ -14,7 +14,7 @@ demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pu
 test: .venv/.test lint ctest ## what every change must pass
 	@pytest -q
 
-test-all: .venv/.test test ## and what takes longer
+test-all: test ## and what takes longer
 	@pytest -q -m slow
 
 lint: .venv/.test
@@ -29,6 +29,10 @@ ctest: .venv/.test ## the C tests, with address and undefined-behaviour sanitize
 	@cmake -S . -B build/ctest -G Ninja -DTSAD_TESTS=ON -DTSAD_SANITIZE=ON >/dev/null
 	@cmake --build build/ctest >/dev/null || cmake --build build/ctest
 	@ctest --test-dir build/ctest --output-on-failure
+
+bench: .venv/.test ## native against PyTorch, side by side, one thread
+	@OMP_NUM_THREADS=1 pytest -q benchmarks --benchmark-only --benchmark-group-by=group,param:pair \
+		--benchmark-columns=median,iqr,rounds --benchmark-sort=name --benchmark-json=build/bench.json
 
 msl: .venv/.demo ## NASA-MSL, all entities, both models; TSAD_MIRROR is the folder or address of its archive
 	@python benchmarks/msl.py

@@ -56,12 +56,12 @@ def _faults(metrics: dict[str, Any]) -> str:
         return f"No labels, so nothing to judge by; alarms by entity: {metrics['unlabelled_alarms']}"
     rows = [["kind", "found"]]
     rows += [[kind, f"{row['found']} of {row['events']}"] for kind, row in model["by_kind"].items()]
-    rate = _number(model["false_alarms_per_1000"], 2)
+    rate, wanted = _number(model["false_alarms_per_1000"], 2), metrics["wanted_false_alarms_per_1000"]
     return "\n".join(
         [
             f"Faults found at the label-free threshold, {model['entities']} entities, {model['samples']} samples",
             _indent(table(rows)),
-            f"  false alarms: {model['false_alarms']} samples, {rate} per 1000 normal ones",
+            f"  false alarms: {model['false_alarms']} samples, {rate} per 1000 normal ones; {wanted:g} were wanted",
             f"    {model['lingering']} of them in the window after a fault, which still holds its samples",
             f"    {model['false_alarm_events']} events touch no fault",
         ]

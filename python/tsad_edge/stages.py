@@ -137,6 +137,7 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
             "window": meta.window,
             "sampling_period": meta.sampling_period,
             "test_start": meta.test_start,
+            "wanted_false_alarms_per_1000": rate,
             "thresholds": thresholds,
         },
     )
@@ -151,13 +152,14 @@ def evaluate(params: Params) -> None:
 
     verdicts: dict[str, dict[str, Any]] = {}  # what scored -> entity -> its verdict
     unlabelled: dict[str, int] = {}
+    wanted = None
     entities = _listed(sorted(path.stem for path in SCORES.glob("*.json")), SCORES)
     with replaced(PLOTS) as (out,):
         for number, entity in enumerate(entities):
             about, truth = read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
             with np.load(SCORES / f"{entity}.npz") as file:
                 arrays = dict(file)
-            limit = about["thresholds"]["model"]
+            limit, wanted = about["thresholds"]["model"], about["wanted_false_alarms_per_1000"]
             if number < params.evaluate.plot_entities:
                 labels = None if truth is None else truth.labels
                 plots.timeline(out / f"{entity}.png", entity, arrays["t"], arrays["model"], limit, labels)
@@ -181,6 +183,7 @@ def evaluate(params: Params) -> None:
             "schema": 1,
             "model": overall.pop("model", None),
             "floors": overall,
+            "wanted_false_alarms_per_1000": wanted,
             "unlabelled_alarms": unlabelled,
             "per_entity": verdicts.pop("model", {}),
             "floors_per_entity": {
