@@ -35,9 +35,8 @@ def __getattr__(name: str) -> Any:
     if name in {"load", "load_program"}:
         import importlib
 
-        module = importlib.import_module(".load", __name__)  # which puts itself where the function belongs
-        globals().update(load=module.load, load_program=module.load_program)
-        return globals()[name]
+        module = importlib.import_module(".load", __name__)
+        return module if name == "load" else module.load_program  # the module can be called: see its end
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

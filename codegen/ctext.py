@@ -40,9 +40,10 @@ def c_names(entities: Iterable[str]) -> dict[str, str]:
     owner: dict[str, str] = {}
     for entity in entities:
         name = c_name(entity)
-        # Not only equal names: a file system may not tell upper from lower case.
-        if owner.setdefault(name.lower(), entity) != entity:
-            raise ValueError(f"entities {owner[name.lower()]!r} and {entity!r} both have the C name {name}; rename one")
+        # Not only equal names: a file system may not tell upper from lower case, and each model has a <name>_config.
+        for taken in (name.lower(), name.lower() + "_config"):
+            if owner.setdefault(taken, entity) != entity:
+                raise ValueError(f"entities {owner[taken]!r} and {entity!r} both have the C name {taken}; rename one")
         names[entity] = name
     return names
 

@@ -32,9 +32,9 @@ class Divergence:
     name: str
     sources: tuple[str, ...]
     measured: float
-    """Largest |C - float64|, in units of the bound's element."""
+    """|C - float64| of the element that is farthest out of its bound, or closest to it."""
     bound: float
-    """What rounding explains there."""
+    """What rounding explains of that element."""
 
     @property
     def diverged(self) -> bool:

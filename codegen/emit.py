@@ -61,7 +61,7 @@ def emit(
     Raises
     ------
     ValueError
-        The graph has no plan, or the threshold is NaN.
+        The graph has no plan, or the threshold is not a finite float32.
     """
     if graph.plan is None:
         raise ValueError("the graph has no memory plan; run the passes first")

@@ -87,5 +87,8 @@ def _run(graph: Graph, windows: Array, keep: bool) -> Result:
                 if used and last_use[used] == i:
                     del values[used], terms[used]
     score = graph.outputs[0]
-    shares = values[graph.outputs[1]].reshape(n, -1) if len(graph.outputs) > 1 else None
+    shares = None
+    if len(graph.outputs) > 1:
+        parts = values[graph.outputs[1]]  # (n, 1, C), or (1, 1, C) where it is a constant
+        shares = np.broadcast_to(parts, (n, *parts.shape[1:])).reshape(n, -1)
     return Result(values[score].reshape(n), shares, kept, terms[score].reshape(n))

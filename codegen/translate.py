@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .ir import Graph, Op, Source, Tensor, UnsupportedError, fresh
+from .ir import Graph, Op, Source, Tensor, UnsupportedError, fresh, prune
 from .ops import TABLE, infer
 
 ADVICE = {
+    **dict.fromkeys(("amin", "min"), "-amax(-x) would do"),
     **dict.fromkeys(("gelu", "elu", "silu", "softplus"), "relu, leaky_relu, tanh or sigmoid would do"),
     **dict.fromkeys(("convolution", "conv1d", "conv2d"), "a linear layer over the flattened window would do"),
     **dict.fromkeys(("gru", "rnn_tanh", "rnn_relu"), "torch.nn.LSTM would do"),
@@ -25,14 +26,11 @@ UNARY = ("relu", "tanh", "sigmoid", "exp", "abs")
 BINARY = ("add", "sub", "mul", "div")
 REDUCTIONS = {"sum": "sum", "mean": "mean", "amax": "max"}
 RESHAPES = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze")
-RULES = ("rsub", "neg", "reciprocal", "square", "pow", "leaky_relu", "linear", "mm", "matmul", "addmm", "lstm") + (
-    "select",
-    "slice",
-    "permute",
-    "transpose",
-    "t",
-    "cat",
-    "expand",
+RULES = (
+    *("rsub", "neg", "reciprocal", "square", "pow", "leaky_relu", "linear", "mm", "matmul", "addmm", "lstm", "max"),
+    *("mse_loss", "l1_loss"),
+    *("select", "slice", "permute", "transpose", "t", "cat", "stack", "expand", "repeat"),
+    *("split", "split_with_sizes", "unbind", "broadcast_tensors", "_native_batch_norm_legit_no_training"),
 )
 ALIASES = ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "dropout", "_to_copy", "to")
 
@@ -87,7 +85,7 @@ class Translator:
             if name not in made:  # the window itself, a constant: an output is always an operator's result
                 name = self.emit("reshape", node, [name], shape=self.shapes[name])
             names.append(name)
-        return Graph(tensor, self.constants, tuple(self.ops), tuple(names))
+        return prune(Graph(tensor, self.constants, tuple(self.ops), tuple(names)))
 
     # ------------------------------------------------------------ building
 
@@ -137,6 +135,10 @@ class Translator:
         made = self.values[value.name]
         return self.constant(value) if hasattr(made, "detach") else self.keep(value.name, np.float32(made), node)
 
+    def integer(self, value: Any) -> int:
+        """An argument that is a number, written out or computed from shapes."""
+        return int(self.values[value.name] if hasattr(value, "name") else value)
+
     def is_constant(self, value: Any) -> bool:
         """Whether an argument does not depend on the window."""
         return not hasattr(value, "name") or value.name not in self.tainted
@@ -149,7 +151,8 @@ class Translator:
         if operator == "getitem":
             found = self.env[node.args[0].name][node.args[1]]
             if found is None:
-                raise self.refusal(node, "the LSTM's cell state is not available; its output or hidden state would do")
+                what = "an LSTM's cell state and a maximum's indices are not available; their first results are"
+                raise self.refusal(node.args[0], what)
             return found() if callable(found) else found
         dtype = node.kwargs.get("dtype")
         if dtype is not None and str(dtype) != "torch.float32":
@@ -165,7 +168,7 @@ class Translator:
         elif operator in ALIASES:
             name = self.operand(node.args[0], node)
         elif operator in RULES:
-            name = getattr(self, f"_{operator}")(node)
+            name = getattr(self, "_" + operator.lstrip("_"))(node)
         else:
             known = [name.split(" ")[0] for spec in TABLE.values() for name in spec.aten]
             advice = ADVICE.get(operator, f"supported are {', '.join(sorted({*known, *ALIASES}))}")
@@ -206,6 +209,19 @@ class Translator:
             raise self.refusal(node, f"the power {exponent} is not supported; 2 is, and products are")
         return self._square(node)
 
+    def _error(self, node: Any) -> str:
+        """What a loss takes the mean of, where it is told not to."""
+        if (node.args[2] if len(node.args) > 2 else node.kwargs.get("reduction", 1)) != 0:
+            raise self.refusal(node, 'mixes the windows of a batch; reduction="none" and a mean per window would do')
+        return self._binary("sub", node, *node.args[:2])
+
+    def _mse_loss(self, node: Any) -> str:
+        error = self._error(node)
+        return self.emit("mul", node, [error, error])
+
+    def _l1_loss(self, node: Any) -> str:
+        return self.emit("abs", node, [self._error(node)])
+
     def _leaky_relu(self, node: Any) -> str:
         slope = node.args[1] if len(node.args) > 1 else node.kwargs.get("negative_slope", 0.01)
         return self.emit("leaky_relu", node, [self.operand(node.args[0], node)], slope=float(slope))
@@ -238,7 +254,7 @@ class Translator:
         name = self._times(node, *node.args[1:3])
         return self.emit("add", node, [name, self.operand(node.args[0], node)])
 
-    def _reduce(self, node: Any, kind: str) -> str:
+    def _reduce(self, node: Any, kind: str, shape: tuple[int, ...] | None = None) -> str:
         x = self.operand(node.args[0], node)
         given = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
         rank = len(self.shapes[x])
@@ -250,7 +266,31 @@ class Translator:
             while dims and dims[-1] == run[0] - 1:
                 run.insert(0, dims.pop())
             x = self.emit(kind, node, [x], dims=tuple(run))
-        return self._reshape(node, x, self._shape(node))
+        return self._reshape(node, x, self._shape(node) if shape is None else shape)
+
+    def _max(self, node: Any) -> str | list[str | None]:
+        """The largest element of all, or [the largest along an axis, None for where it is]."""
+        if len(node.args) == 1:
+            return self._reduce(node, "max")
+        if hasattr(node.args[1], "name"):
+            raise self.refusal(node, "the larger of two tensors is not supported; a + relu(b - a) would do")
+        return [self._reduce(node, "max", tuple(self.values[node.name][0].shape)), None]
+
+    def _native_batch_norm_legit_no_training(self, node: Any) -> list[str | None]:
+        """Per channel (x - mean) * scale + bias: `fold` makes nothing of it beside a matrix product."""
+        x, weight, bias, mean, variance, _, eps = node.args
+        name = self.operand(x, node)
+        given = (
+            None if v is None else self.values[v.name].detach().cpu().numpy().astype(np.float64)
+            for v in (weight, bias, mean, variance)
+        )
+        gain, shift, centre, spread = given
+        scale = (1 if gain is None else gain) / np.sqrt(spread + eps)
+        for kind, origin, value in (("sub", mean, centre), ("mul", variance, scale), ("add", bias, shift)):
+            if value is not None:
+                value = value.reshape(-1, *(1,) * (len(self.shapes[name]) - 2))  # channels are axis 1
+                name = self.emit(kind, node, [name, self.keep(self.names[origin.name], value, node)])
+        return [name, None, None]
 
     def _reshape(self, node: Any, name: str, shape: tuple[int, ...]) -> str:
         return name if self.shapes[name] == shape else self.emit("reshape", node, [name], shape=shape)
@@ -259,17 +299,35 @@ class Translator:
         x, dim, index = node.args
         shape = self.shapes[self.operand(x, node)]
         dim %= len(shape)
-        return self.emit("select", node, [self.operand(x, node)], dim=dim, index=index % shape[dim])
+        return self.emit("select", node, [self.operand(x, node)], dim=dim, index=self.integer(index) % shape[dim])
+
+    def _unbind(self, node: Any) -> list[str]:
+        name = self.operand(node.args[0], node)
+        dim = (node.args[1] if len(node.args) > 1 else 0) % len(self.shapes[name])
+        return [self.emit("select", node, [name], dim=dim, index=i) for i in range(self.shapes[name][dim])]
 
     def _slice(self, node: Any) -> str:
         defaults: tuple[Any, ...] = (None, 0, None, None, 1)
         x, dim, start, stop, step = tuple(node.args) + defaults[len(node.args) :]
         name = self.operand(x, node)
         dim %= len(self.shapes[name])
+        start, stop = (None if bound is None else self.integer(bound) for bound in (start, stop))
         start, stop, step = slice(start, stop, step).indices(self.shapes[name][dim])  # an open end is 2**63 - 1
         if (start, stop, step) == (0, self.shapes[name][dim], 1):
             return name
         return self.emit("slice", node, [name], dim=dim, start=start, stop=stop, step=step)
+
+    def _split(self, node: Any) -> list[str]:
+        name = self.operand(node.args[0], node)
+        dim = (node.args[2] if len(node.args) > 2 else node.kwargs.get("dim", 0)) % len(self.shapes[name])
+        pieces, start = [], 0
+        for piece in self.values[node.name]:
+            stop = start + int(piece.shape[dim])
+            pieces.append(self.emit("slice", node, [name], dim=dim, start=start, stop=stop, step=1))
+            start = stop
+        return pieces
+
+    _split_with_sizes = _split
 
     def _permute(self, node: Any) -> str:
         name = self.operand(node.args[0], node)
@@ -291,9 +349,32 @@ class Translator:
         dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
         return self.emit("cat", node, names, dim=dim % len(self.shapes[names[0]]))
 
+    def _stack(self, node: Any) -> str:
+        names = [self.operand(piece, node) for piece in node.args[0]]
+        dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+        shape = self.shapes[names[0]]
+        dim %= len(shape) + 1
+        rows = [self._reshape(node, name, (*shape[:dim], 1, *shape[dim:])) for name in names]
+        return self.emit("cat", node, rows, dim=dim)
+
     def _expand(self, node: Any) -> str:
-        name, shape = self.operand(node.args[0], node), self._shape(node)
+        return self._repeated(node, self.operand(node.args[0], node), self._shape(node))
+
+    def _repeated(self, node: Any, name: str, shape: tuple[int, ...]) -> str:
         return name if self.shapes[name] == shape else self.emit("expand", node, [name], shape=shape)
+
+    def _broadcast_tensors(self, node: Any) -> list[str]:
+        shapes = [tuple(made.shape) for made in self.values[node.name]]
+        operands = (self.operand(x, node) for x in node.args[0])
+        return [self._repeated(node, name, shape) for name, shape in zip(operands, shapes, strict=True)]
+
+    def _repeat(self, node: Any) -> str:
+        """Every axis becomes two, of which the first one repeats."""
+        name, counts = self.operand(node.args[0], node), [self.integer(count) for count in node.args[1]]
+        shape = (1,) * (len(counts) - len(self.shapes[name])) + self.shapes[name]
+        name = self._reshape(node, name, tuple(size for old in shape for size in (1, old)))
+        pairs = tuple(size for pair in zip(counts, shape, strict=True) for size in pair)
+        return self._reshape(node, self._repeated(node, name, pairs), self._shape(node))
 
     def _lstm(self, node: Any) -> list[Any]:
         """One operator a layer; [all hidden states, last hidden states of the layers (made when asked for), None]."""

@@ -14,6 +14,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -107,11 +108,13 @@ py::list weights(const std::shared_ptr<Model> &m) {
 template <typename T> const T *data_of(const py::array &a) { return static_cast<const T *>(a.data()); }
 
 template <typename T> void want(const py::array &a, const char *name, const char *type) {
-    if (!py::isinstance<py::array_t<T>>(a) || !(a.flags() & py::array::c_style))
-        throw py::value_error(std::string(name) + ": must be a C-contiguous array of " + type + ", got " +
-                              std::string(py::str(a.dtype())) +
-                              ((a.flags() & py::array::c_style) ? "" : ", not contiguous") +
-                              "; convert it with np.ascontiguousarray(" + name + ", dtype=np." + type + ")");
+    const bool contiguous = (a.flags() & py::array::c_style) != 0;
+    const bool aligned = (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+    if (!py::isinstance<py::array_t<T>>(a) || !contiguous || !aligned)
+        throw py::value_error(std::string(name) + ": must be a C-contiguous, aligned array of " + type + ", got " +
+                              std::string(py::str(a.dtype())) + (contiguous ? "" : ", not contiguous") +
+                              (aligned ? "" : ", not aligned") + "; convert it with np.require(" + name + ", np." +
+                              type + ", 'CA')");
 }
 
 std::string shape_of(const py::array &a) {
@@ -195,17 +198,14 @@ class Detector {
         std::vector<tsad_event> events;
         std::size_t i = 0;
         int status = TSAD_OK;
+        std::string after;
         {
             const py::gil_scoped_release release;
             const std::lock_guard<std::mutex> turn(turn_);
-            const std::uint64_t first = d_.taken > 0 ? d_.last_t + 1 : 0;
+            const std::uint64_t first = soonest();
             for (; i < n; i++, from += model_->model->channels) {
                 tsad_result r;
-                if (times != nullptr && times[i] < 0)
-                    status = TSAD_ERR_TIME;
-                else
-                    status =
-                        tsad_step(&d_, times != nullptr ? static_cast<std::uint64_t>(times[i]) : first + i, from, &r);
+                status = tsad_step(&d_, times != nullptr ? static_cast<std::uint64_t>(times[i]) : first + i, from, &r);
                 if (status < 0 && status != TSAD_ERR_INPUT)
                     break;
                 score[i] = status == TSAD_ERR_INPUT ? std::numeric_limits<float>::quiet_NaN() : r.score;
@@ -213,13 +213,13 @@ class Detector {
                 if (status == TSAD_OK && r.event == TSAD_EVENT_ENDED)
                     events.push_back(d_.record);
             }
-            if (i == n && tsad_finish(&d_))
+            if (i < n)
+                after = std::to_string(soonest() - 1);
+            else if (tsad_finish(&d_))
                 events.push_back(d_.record);
         }
-        if (i < n)
-            check(status, "t[" + std::to_string(i) +
-                              "] = " + (times != nullptr ? std::to_string(times[i]) : std::string("row index")) +
-                              ", after " + std::to_string(d_.last_t));
+        if (i < n) /* only for given times: the row index always increases */
+            check(status, "t[" + std::to_string(i) + "] = " + std::to_string(times[i]) + ", after " + after);
         return py::make_tuple(scores, alarms, events_array(events));
     }
 
@@ -228,10 +228,10 @@ class Detector {
         if (sample.size() != static_cast<py::ssize_t>(model_->model->channels))
             throw py::value_error("sample: must have " + std::to_string(model_->model->channels) +
                                   " values, got shape " + shape_of(sample));
+        const std::uint64_t time = time_of(t, "t");
         const std::lock_guard<std::mutex> turn(turn_);
         tsad_result r;
-        const int status =
-            t < 0 ? TSAD_ERR_TIME : tsad_step(&d_, static_cast<std::uint64_t>(t), data_of<float>(sample), &r);
+        const int status = tsad_step(&d_, time, data_of<float>(sample), &r);
         check(status, "step at t = " + std::to_string(t));
         return py::make_tuple(status, r.score, r.alarm != 0, r.event);
     }
@@ -243,11 +243,10 @@ class Detector {
                 throw py::value_error("parts: must have " + std::to_string(model_->model->channels) +
                                       " values, got shape " + shape_of(*parts));
         }
+        const std::uint64_t time = time_of(t, "t");
         const std::lock_guard<std::mutex> turn(turn_);
         tsad_result r;
-        const int status = t < 0 ? TSAD_ERR_TIME
-                                 : tsad_decide(&d_, static_cast<std::uint64_t>(t), score,
-                                               parts ? data_of<float>(*parts) : nullptr, &r);
+        const int status = tsad_decide(&d_, time, score, parts ? data_of<float>(*parts) : nullptr, &r);
         check(status, "decide at t = " + std::to_string(t));
         return py::make_tuple(status, r.score, r.alarm != 0, r.event);
     }
@@ -269,7 +268,10 @@ class Detector {
 
     float threshold() const { return d_.config.threshold; }
     std::size_t batch() const { return d_.batch; }
-    std::uint64_t taken() const { return d_.taken; }
+    std::uint64_t taken() {
+        const std::lock_guard<std::mutex> turn(turn_);
+        return d_.taken;
+    }
     std::shared_ptr<Model> model() const { return model_; }
 
   private:
@@ -286,8 +288,21 @@ class Detector {
         if (t.ndim() != 1 || static_cast<std::size_t>(t.shape(0)) != n)
             throw py::value_error("t: must have one time a sample, " + std::to_string(n) + ", got shape " +
                                   shape_of(t));
-        return data_of<std::int64_t>(t);
+        const std::int64_t *times = data_of<std::int64_t>(t);
+        const std::int64_t *negative = std::find_if(times, times + n, [](std::int64_t time) { return time < 0; });
+        if (negative != times + n)
+            time_of(*negative, ("t[" + std::to_string(negative - times) + "]").c_str());
+        return times;
     }
+
+    static std::uint64_t time_of(std::int64_t t, const char *name) {
+        if (t < 0)
+            throw py::value_error(std::string(name) + " = " + std::to_string(t) + ": is negative; times count from 0");
+        return static_cast<std::uint64_t>(t);
+    }
+
+    /* The first time that the next step may have. */
+    std::uint64_t soonest() const { return std::max(d_.timed ? d_.last_t + 1 : 0, d_.open ? d_.record.end + 1 : 0); }
 
     py::object record() const { return events_array({d_.record})[py::int_(0)]; }
 
@@ -308,8 +323,11 @@ PYBIND11_MODULE(_core, module) {
     module.attr("event_dtype") = event_type();
 
     py::class_<Model, std::shared_ptr<Model>>(module, "Model", "A converted model: constant, may be shared by threads.")
-        .def(py::init(&open_model), py::arg("path"), py::arg("isa") = py::none(),
-             "Open a model library. ValueError: no such file or instruction set; RuntimeError: not a usable library.")
+        .def(
+            py::init(&open_model), py::arg("path"), py::arg("isa") = py::none(),
+            "Open a model library. ValueError: no such file or instruction set; RuntimeError: not a usable library.\n\n"
+            "The system's loader knows libraries by their path: while anything holds a model of a file, opening the\n"
+            "path again gives that model, even when the file has been replaced.")
         .def_property_readonly("name", [](const Model &m) { return m.model->name; })
         .def_property_readonly("id", [](const Model &m) { return m.model->id; })
         .def_property_readonly("isa", [](const Model &m) { return m.model->isa; })
@@ -334,7 +352,7 @@ PYBIND11_MODULE(_core, module) {
 
     py::class_<Detector>(module, "Detector",
                          "A detector with a past of its own: for one thread at a time (calls of several take turns).")
-        .def(py::init<std::shared_ptr<Model>, std::optional<float>, std::size_t>(), py::arg("model"),
+        .def(py::init<std::shared_ptr<Model>, std::optional<float>, std::size_t>(), py::arg("model").none(false),
              py::arg("threshold") = py::none(), py::arg("batch") = 256)
         .def("score", &Detector::score, py::arg("samples"),
              "Scores (n,) of samples (n, C) float32; NaN while warming up and where a value is not finite.")

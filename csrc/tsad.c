@@ -134,8 +134,8 @@ static size_t batch_for(const tsad_model *m, size_t size) {
     const size_t per_window = (size_t)m->slot_size + m->arena_window;
     if (m->state_size != 0)
         return 1;
-    size_t batch = 1 + (size - tsad_memory_size(m, 1)) / per_window;
-    /* Rounding up can want a few bytes more than the division saw. */
+    /* One window's slots may have been rounded up already; that much may serve the others. Then down to what fits. */
+    size_t batch = 1 + (size - tsad_memory_size(m, 1) + (TSAD_ALIGN - 1)) / per_window;
     while (batch > 1 && (tsad_memory_size(m, batch) == 0 || tsad_memory_size(m, batch) > size))
         batch--;
     return batch;
@@ -170,6 +170,7 @@ void tsad_reset(tsad *d) {
     d->used = 0;
     d->taken = 0;
     d->last_t = 0;
+    d->timed = 0;
     d->open = 0;
     d->record = no_event;
     if (d->model->state_size != 0)
@@ -204,9 +205,9 @@ static void append(tsad *d, const float *sample) {
     d->taken++;
 }
 
-/* Strictly after the last taken sample, and after what tsad_decide was told on its own. */
+/* Not after the last step, or not after what tsad_decide was told on its own. */
 static int is_late(const tsad *d, uint64_t t) {
-    return (d->taken > 0 && t <= d->last_t) || (d->open && t <= d->record.end);
+    return (d->timed && t <= d->last_t) || (d->open && t <= d->record.end);
 }
 
 static int is_warm(const tsad *d) { return d->taken >= d->model->window; }
@@ -225,6 +226,7 @@ int tsad_step(tsad *d, uint64_t t, const float *sample, tsad_result *r) {
     make_room(d, 1);
     append(d, sample);
     d->last_t = t;
+    d->timed = 1;
     if (m->state_size != 0)
         m->advance(d->state, d->slots, &score, parts, d->arena);
     else if (is_warm(d))

@@ -61,7 +61,7 @@ enum tsad_status {
     TSAD_ERR_MEMORY = -3, /* fewer bytes than tsad_memory_size(model, 1), or that size overflows */
     TSAD_ERR_CRC = -4,    /* the weights are not those that were generated */
     TSAD_ERR_INPUT = -5,  /* a value of the sample is NaN or infinite: the sample was not taken */
-    TSAD_ERR_TIME = -6    /* t is not after the last taken sample's t: the sample was not taken */
+    TSAD_ERR_TIME = -6    /* t is not after that of an earlier step: the sample was not taken */
 };
 
 /* A phrase in English for each status, for example "time does not increase". Never NULL. */
@@ -167,7 +167,8 @@ typedef struct tsad {
     size_t batch;         /* windows that fit into the given memory at once */
     size_t used;          /* slots in use from the first on; the next sample's goes behind them */
     uint64_t taken;       /* samples taken since init or reset */
-    uint64_t last_t;      /* t of the last sample that tsad_step took */
+    uint64_t last_t;      /* t of the last sample that tsad_step took; tsad_score takes samples without one */
+    int32_t timed;        /* 1 once there is a last_t */
     int32_t open;         /* 1 while an event goes on */
     tsad_event record;    /* the event that goes on, or the last one */
 } tsad;
@@ -195,7 +196,7 @@ void tsad_reset(tsad *d);
  *   TSAD_OK           r holds t, score, alarm and what happened to the event
  *   TSAD_WARMING_UP   taken, as one of the first W-1 samples; r holds t, a score of NaN, no alarm, no event change
  *   TSAD_ERR_INPUT    a value is NaN or infinite;           nothing changed, r is not written
- *   TSAD_ERR_TIME     t is not after the last taken one;    nothing changed, r is not written
+ *   TSAD_ERR_TIME     t is not after an earlier step's;     nothing changed, r is not written
  *   TSAD_ERR_ARG      d, sample or r is NULL
  *
  * A refused sample is simply missing: the window goes on with the next one. t orders samples and dates events, it does

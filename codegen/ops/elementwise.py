@@ -118,7 +118,7 @@ UNARY = [
     _unary("tanh", "tanh(x)", ("tanh",), np.tanh, lambda x, m, y: (1 - y * y) * m + np.abs(y), 8),
     _unary("sigmoid", "1 / (1 + exp(-x))", ("sigmoid",), sigmoid, lambda x, m, y: y * (1 - y) * m + y, 8),
     _unary("exp", "exp(x)", ("exp",), np.exp, lambda x, m, y: y * (m + 1), 8),
-    _unary("abs", "|x|", ("abs",), np.abs, lambda x, m, y: m, 1),
+    _unary("abs", "|x|", ("abs", "l1_loss (none)"), np.abs, lambda x, m, y: m, 1),
 ]
 
 
@@ -187,7 +187,7 @@ BINARY = [
     _binary(
         "mul",
         "a * b",
-        ("mul", "square", "pow (2)", "neg"),
+        ("mul", "square", "pow (2)", "neg", "mse_loss (none)", "batch_norm (eval)"),
         np.multiply,
         lambda a, b, ma, mb: np.maximum(np.abs(a) * mb, ma * np.abs(b)),
     ),

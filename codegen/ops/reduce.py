@@ -98,7 +98,7 @@ REDUCTIONS = [
     _reduction(
         kind="max",
         summary="maximum over neighbouring axes",
-        aten=("amax",),
+        aten=("amax", "max"),
         meaning=lambda x, dims: x.max(dims),
         kernel="max_f32",
         scale=lambda n: (),

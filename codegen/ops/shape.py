@@ -192,7 +192,7 @@ MOVES = [
     _move(
         "select",
         "one index of an axis",
-        ("select",),
+        ("select", "unbind"),
         attrs={"dim": int, "index": int},
         shape=_select_shape,
         meaning=_select,
@@ -202,7 +202,7 @@ MOVES = [
     _move(
         "slice",
         "a range of an axis",
-        ("slice",),
+        ("slice", "split"),
         attrs={"dim": int, "start": int, "stop": int, "step": int},
         shape=_slice_shape,
         meaning=_slice,
@@ -222,7 +222,7 @@ MOVES = [
     _move(
         "expand",
         "axes of size 1 repeated",
-        ("expand",),
+        ("expand", "repeat", "broadcast_tensors"),
         attrs={"shape": tuple},
         shape=_expand_shape,
         meaning=_expand,
@@ -232,7 +232,7 @@ MOVES = [
     _move(
         "cat",
         "tensors one after the other along an axis",
-        ("cat",),
+        ("cat", "stack"),
         arity=(1, 1 << 30),
         attrs={"dim": int},
         shape=_cat_shape,

@@ -12,7 +12,7 @@
 static enum csv_result read_line(csv_reader *r) {
     size_t length = 0;
     int c = getc(r->file);
-    if (c == EOF)
+    if (c == EOF && !ferror(r->file))
         return CSV_END;
     for (;; c = getc(r->file)) {
         if (length + 1 >= r->text_room) {
@@ -22,6 +22,10 @@ static enum csv_result read_line(csv_reader *r) {
                 return CSV_NO_MEMORY;
             r->text = text;
             r->text_room = room;
+        }
+        if (c == EOF && ferror(r->file)) {
+            r->problem = "cannot be read; give a CSV file that is no folder, or copy it anew";
+            return CSV_BAD;
         }
         if (c == EOF || c == '\n')
             break;

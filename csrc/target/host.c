@@ -9,6 +9,7 @@
 #include "tsad.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static const char USAGE[] =
     "are\n"
     "channels and t is the row's index. A row with an empty field, nan or inf is refused: score nan, alarm 0.\n"
     "\n"
-    "Exit status: 0 done, 1 out of memory or output not written, 2 usage, 3 input, 4 model.\n";
+    "Exit status: 0 done, 1 out of memory or output not written, 2 usage, 3 input bad or too short, 4 model.\n";
 
 typedef struct options {
     const char *model;
@@ -210,6 +211,11 @@ static int read_columns(table *t, const tsad_model *m, int *pending) {
         }
         channels += t->roles[i] == CHANNEL;
     }
+    if (t->columns == 1 && m->channels > 1)
+        return fail(EXIT_INPUT,
+                    "%s: line %zu: there is no comma in it, but the model %s has %" PRIu32
+                    " channels; write commas between the fields and decimal points within them",
+                    t->name, t->csv.line, m->name, m->channels);
     if (channels != m->channels)
         return fail(EXIT_INPUT,
                     "%s: line %zu: %zu channel columns, but the model %s has %" PRIu32
@@ -260,21 +266,23 @@ static void print_score(int64_t t, const tsad_result *r, int status) {
         printf("%" PRId64 ",nan,0\n", t);
 }
 
+/* There is a column of times: the row's index, which stands in for one, always increases. */
 static int time_stands(const table *t, const tsad *d) {
-    for (size_t i = 0; i < t->columns; i++)
-        if (t->roles[i] == TIME) {
-            char remedy[96];
-            sprintf(remedy, "is not after t = %" PRIu64 " of an earlier row; sort the rows by time", d->last_t);
-            return bad_field(t, i, remedy);
-        }
-    return fail(EXIT_INPUT, "%s: line %zu: %s", t->name, t->csv.line, tsad_status_text(TSAD_ERR_TIME));
+    char remedy[128];
+    size_t column = 0;
+    while (t->roles[column] != TIME)
+        column++;
+    sprintf(remedy, "is not after t = %" PRIu64 " of an earlier row; sort the rows by time, one row for each time",
+            d->last_t);
+    return bad_field(t, column, remedy);
 }
 
 /* Steps through all rows. `pending`: the reader already stands on the first one. */
 static int run(table *t, tsad *d, float *sample, int pending, const options *o) {
     const int at_once = strcmp(o->file, "-") == 0;
+    int64_t row = 0;
     puts(o->events ? "id,start,end,peak,peak_t,top" : "t,score,alarm");
-    for (int64_t row = 0;; row++, pending = 0) {
+    for (;; row++, pending = 0) {
         const enum csv_result result = pending ? CSV_ROW : csv_next(&t->csv);
         if (result == CSV_NO_MEMORY)
             return out_of_memory();
@@ -297,10 +305,14 @@ static int run(table *t, tsad *d, float *sample, int pending, const options *o) 
         if (at_once)
             fflush(stdout);
     }
-    if (ferror(t->csv.file))
-        return fail(EXIT_INPUT, "%s: line %zu: cannot be read on", t->name, t->csv.line);
     if (tsad_finish(d) && o->events)
         print_event(&d->record);
+    /* Silence must not pass for "no events". */
+    if (d->taken < d->model->window)
+        return fail(EXIT_INPUT,
+                    "%s: no row has a score: the model %s wants %" PRIu32 " complete rows for its first, and %" PRIu64
+                    " of %" PRId64 " are complete; give a longer recording",
+                    t->name, d->model->name, d->model->window, d->taken, row);
     return EXIT_OK;
 }
 
@@ -313,7 +325,8 @@ static int score_file(const options *o, const tsad_model *m, tsad *d) {
     t.csv.file = is_stdin ? stdin : fopen(o->file, "rb");
     int code = sample == NULL ? out_of_memory() : EXIT_OK;
     if (code == EXIT_OK && t.csv.file == NULL)
-        code = fail(EXIT_INPUT, "%s: cannot be opened; give the path of a CSV file, or - for standard input", t.name);
+        code = fail(EXIT_INPUT, "%s: cannot be opened: %s; give the path of a CSV file, or - for standard input",
+                    t.name, strerror(errno));
     if (code == EXIT_OK)
         code = read_columns(&t, m, &pending);
     if (code == EXIT_OK)

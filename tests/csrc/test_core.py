@@ -133,11 +133,12 @@ def test_decide_is_the_second_half_of_step(tiny: "_core.Model") -> None:
 @pytest.mark.parametrize(
     ("samples", "words"),
     [
-        (np.zeros((5, 2)), "float32.*got float64.*ascontiguousarray"),
-        (np.zeros((5, 4), dtype=np.float32)[:, ::2], "not contiguous.*ascontiguousarray"),
+        (np.zeros((5, 2)), r"float32.*got float64; .*np\.require\(samples, np\.float32, 'CA'\)"),
+        (np.zeros((5, 4), dtype=np.float32)[:, ::2], "float32, not contiguous; "),
         (np.zeros((5, 3), dtype=np.float32), r"\(n, 2\).*m_tiny.*\(5, 3\)"),
         (np.zeros(5, dtype=np.float32), r"\(n, 2\).*\(5,\)"),
         (np.zeros((5, 2), dtype=">f4"), "float32"),
+        (np.zeros(41, dtype=np.uint8)[1:].view(np.float32).reshape(5, 2), "float32, not aligned; "),
     ],
 )
 def test_samples_that_do_not_fit(tiny: "_core.Model", samples: NDArray[np.generic], words: str) -> None:
@@ -158,15 +159,31 @@ def test_times_that_do_not_fit(tiny: "_core.Model") -> None:
     with pytest.raises(ValueError, match=r"t\[2\] = 5, after 5: time does not increase"):
         detector.run(x, np.array([4, 5, 5, 6]))
     assert detector.taken == 2
-    with pytest.raises(ValueError, match=r"t\[0\] = -1"):
-        _core.Detector(tiny).run(x, np.array([-1, 0, 1, 2]))
+    with pytest.raises(ValueError, match=r"t\[1\] = -1: is negative"):
+        _core.Detector(tiny).run(x, np.array([0, -1, 1, 2]))
+    with pytest.raises(ValueError, match=r"t = -1: is negative"):
+        detector.step(-1, x[0])
+    with pytest.raises(ValueError, match=r"t = -1: is negative"):
+        detector.decide(-1, 1.0)
     with pytest.raises(ValueError, match="time does not increase"):
         detector.step(5, x[0])
     with pytest.raises(ValueError, match=r"sample: must have 2 values, got shape \(1, 1\)"):
         detector.step(9, x[:1, :1].copy())
 
 
+def test_the_row_index_goes_on_from_the_last_time(tiny: "_core.Model") -> None:
+    x = np.tile(np.array([1, 99], dtype=np.float32), (5, 1))
+    detector = _core.Detector(tiny)
+    detector.score(x)  # takes samples, and needs no time
+    assert detector.run(x)[2]["start"].tolist() == [0]
+    assert detector.run(x)[2]["start"].tolist() == [5]
+    detector.decide(100, 11.0)  # an event that goes on
+    assert detector.run(x)[2][["start", "end"]].tolist() == [(100, 105)]
+
+
 def test_arguments_that_do_not_fit(tiny: "_core.Model") -> None:
+    with pytest.raises(TypeError, match="incompatible"):
+        _core.Detector(None)
     with pytest.raises(ValueError, match="threshold"):
         _core.Detector(tiny, float("nan"))
     for batch in (0, 2**62):

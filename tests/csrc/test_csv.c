@@ -39,8 +39,8 @@ static void lines(void) {
     CHECK(reads("a,b\n1,2\n", "a|b/1|2/"));
     CHECK(reads("a,b\r\n1,2", "a|b/1|2/"));
     CHECK(reads("\xef\xbb\xbf"
-                "a,b\n1,\xef\xbb\xbf",
-                "a|b/1|\xef\xbb\xbf/"));
+                "a,b\n\xef\xbb\xbf,1",
+                "a|b/\xef\xbb\xbf|1/"));
     CHECK(reads("\n  \na\n\r\n\nb\n\n", "a/b/"));
     CHECK(reads(" a , b\t,c d \n", "a|b|c d/"));
     CHECK(reads(",\n,,1\n", "|/||1/"));

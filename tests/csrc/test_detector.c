@@ -13,13 +13,14 @@ static const float NOT_A_NUMBER = NAN;
 
 typedef struct state {
     float slots[W][C];
-    double pad;
+    uint64_t seen;
 } state;
 
 static void state_reset(void *s) { memset(s, 0, sizeof(state)); }
 
 static void advance(void *s, const void *slot, float *score, float *parts, void *arena) {
     state *now = (state *)s;
+    now->seen++;
     memmove(now->slots[0], now->slots[1], (W - 1) * sizeof now->slots[0]);
     memcpy(now->slots[W - 1], slot, sizeof now->slots[0]);
     m_tiny.forward(now->slots, 1, score, parts, arena);
@@ -61,18 +62,31 @@ static void sizes(void) {
     CHECK(tsad_memory_size(&m, 5) == 8 + 24 + 80 + 16);
     CHECK(tsad_memory_size(NULL, 1) == 0 && tsad_memory_size(&m_tiny, 0) == 0);
     CHECK(tsad_memory_size(&m_tiny, SIZE_MAX) == 0 && tsad_memory_size(&m_tiny, SIZE_MAX / 8) == 0);
+    CHECK(tsad_memory_size(&m_tiny, SIZE_MAX / 4 + 2) == 0); /* both products come out small */
     m = m_tiny;
     m.window = 0;
     CHECK(tsad_memory_size(&m, 1) == 0);
+    m = m_tiny; /* a size that overflows only when it is rounded up */
+    m.window = m.slot_size = m.parts = 1;
+    m.arena_window = 0;
+    CHECK(tsad_memory_size(&m, SIZE_MAX - 6) == 0 && tsad_memory_size(&m, SIZE_MAX / 2) != 0);
 }
 
 static void every_size_gives_the_largest_batch(void) {
     double memory[200];
     tsad d;
-    for (size_t size = M_TINY_MEMORY; size <= sizeof memory; size++) {
-        CHECK(tsad_init(&d, &m_tiny, &m_tiny_config, memory, size) == TSAD_OK);
-        CHECK(tsad_memory_size(&m_tiny, d.batch) <= size && tsad_memory_size(&m_tiny, d.batch + 1) > size);
-    }
+    tsad_model m = m_tiny;
+    for (m.slot_size = 1; m.slot_size < 30; m.slot_size++)
+        for (size_t size = tsad_memory_size(&m, 1); size <= sizeof memory; size++) {
+            CHECK(tsad_init(&d, &m, &m_tiny_config, memory, size) == TSAD_OK);
+            CHECK(tsad_memory_size(&m, d.batch) <= size && tsad_memory_size(&m, d.batch + 1) > size);
+            /* Slots, arena and parts, each aligned, fill the memory to its end and do not overlap. */
+            const size_t arena = (size_t)(d.arena - (unsigned char *)memory);
+            const size_t parts = (size_t)((unsigned char *)d.parts - (unsigned char *)memory);
+            CHECK(arena % TSAD_ALIGN == 0 && arena >= (W + d.batch - 1) * m.slot_size);
+            CHECK(parts % TSAD_ALIGN == 0 && parts >= arena + d.batch * m.arena_window);
+            CHECK(parts + TSAD_ROUND_UP(m.parts * sizeof(float)) == tsad_memory_size(&m, d.batch));
+        }
 }
 
 static void refused_at_the_door(void) {
@@ -129,8 +143,10 @@ static void warm_up_and_scores(const tsad_model *m) {
             CHECK(r.t == 10 + t && r.alarm == (t >= W - 1 && expected[t] > 10.0f));
             CHECK(t < W - 1 ? isnan(r.score) : r.score == expected[t]);
         }
-        CHECK(d.taken == 5 && d.last_t == 14);
+        CHECK(d.taken == 5 && d.timed && d.last_t == 14);
+        CHECK(m->state_size == 0 || ((const state *)(const void *)d.state)->seen == 5);
         tsad_reset(&d);
+        CHECK(m->state_size == 0 || ((const state *)(const void *)d.state)->seen == 0);
         CHECK(d.taken == 0 && d.record.id == 0 && d.record.top == -1 && !d.open);
     }
     free(memory);
@@ -189,11 +205,11 @@ static void bulk_is_steps(const tsad_model *m) {
             for (size_t i = 0; i < N; i++)
                 CHECK(isnan(steps[i]) ? isnan(bulk[i]) : same_bits(steps + i, bulk + i, 1));
         }
-        /* Steps and bulk in turns go on from each other. */
+        /* Bulk and steps in turns go on from each other; only steps have a time. */
         tsad_reset(&d);
         for (size_t i = 0; i < N; i += 5) {
-            bulk[i] = tsad_step(&d, i, samples[i], &r) == TSAD_OK ? r.score : NOT_A_NUMBER;
-            CHECK(tsad_score(&d, samples[i + 1], 4, bulk + i + 1) == TSAD_OK);
+            CHECK(tsad_score(&d, samples[i], 4, bulk + i) == TSAD_OK);
+            bulk[i + 4] = tsad_step(&d, i / 5, samples[i + 4], &r) == TSAD_OK ? r.score : NOT_A_NUMBER;
         }
         for (size_t i = 0; i < N; i++)
             CHECK(isnan(steps[i]) ? isnan(bulk[i]) : same_bits(steps + i, bulk + i, 1));

@@ -9,6 +9,7 @@ import pytest
 from tsad_edge import _core
 
 USAGE, INPUT, MODEL = 2, 3, 4
+GOLDEN = Path(__file__).parents[2] / "csrc" / "reference"
 
 
 @pytest.fixture
@@ -64,8 +65,8 @@ def test_header_time_and_labels(edge) -> None:  # type: ignore[no-untyped-def]
         "\ufeffTime,a,Label,b\r\n2024-05-01T12:30:15Z,1,0,-1\r\n2024-05-01T12:30:15.5+00:00,1,oops,-1\r\n"
         '"2024-05-01 14:30:16+02:00", 1 ,,"0"'
     )
-    status, out, _ = edge(text)
-    assert status == 0
+    status, out, err = edge(text)
+    assert (status, err) == (0, "")
     assert out[1:] == ["1714566615000,nan,0", "1714566615500,nan,0", "1714566616000,4,0"]
     assert edge("a,b\n1,-1\n", model="libm_tiny.so")[1][1:] == ["0,nan,0"]
     assert edge("a,T,b\n1,7,-1\n")[1][1:] == ["7,nan,0"]
@@ -86,6 +87,8 @@ def test_standard_input_is_answered_row_by_row(built: Path) -> None:
     [
         ("", ["in.csv", "is empty"]),
         ("\n\n", ["in.csv", "is empty"]),
+        ("a;b\n1,5;2\n", ["line 1", "no comma", "m_tiny has 2", "commas between"]),
+        ("1\t2\n", ["line 1", "no comma"]),
         ("1,2,3\n", ["line 1", "3 channel columns", "m_tiny has 2"]),
         ("time,a\n1,2\n", ["line 1", "1 channel columns", "m_tiny has 2"]),
         ("a,b\n1,2\n1\n", ["line 3", "1 fields", "has 2"]),
@@ -98,7 +101,7 @@ def test_standard_input_is_answered_row_by_row(built: Path) -> None:
         ("time,a,b\n-5,1,2\n", ["line 2", "column 1 (time)", "'-5'"]),
         ("time,a,b\n1.5,1,2\n", ["line 2", "column 1 (time)", "'1.5'"]),
         ("time,a,b\n2024-02-30,1,2\n", ["line 2", "'2024-02-30'"]),
-        ("time,a,b\n5,1,2\n4,1,2\n", ["line 3", "column 1 (time)", "'4'", "t = 5", "sort"]),
+        ("time,a,b\n5,1,2\n4,1,2\n", ["line 3", "column 1 (time)", "'4'", "t = 5", "sort", "one row for each time"]),
         ("time,a,b\n5,1,2\n5,,2\n", ["line 3", "column 1 (time)", "'5'"]),
         ("2024-05-01,1,2\n", ["line 1", "column 1", "no header"]),
         ('a,b\n1,"2\n', ["line 2", "column 2", "quote"]),
@@ -107,6 +110,15 @@ def test_standard_input_is_answered_row_by_row(built: Path) -> None:
 )
 def test_bad_input(edge, text: str | bytes, words: list[str]) -> None:  # type: ignore[no-untyped-def]
     refused(edge(text), INPUT, "in.csv", *words)
+
+
+def test_a_recording_without_any_score_is_no_silent_all_clear(edge) -> None:  # type: ignore[no-untyped-def]
+    run = edge(QUIET * 2)
+    refused(run, INPUT, "in.csv", "no row has a score", "m_tiny wants 3", "2 of 2", "longer")
+    assert run[1] == ["t,score,alarm", "0,nan,0", "1,nan,0"]
+    refused(edge("a,b\n" + "1,\n" * 9, "--events"), INPUT, "in.csv", "0 of 9 are complete")
+    refused(edge("a,b\n"), INPUT, "in.csv", "0 of 0")
+    assert edge(QUIET * 3, "--events")[0] == 0
 
 
 def test_rows_before_a_bad_one_are_scored(edge) -> None:  # type: ignore[no-untyped-def]
@@ -120,8 +132,8 @@ def test_files_that_are_not_there(built: Path, tmp_path: Path) -> None:
         done = subprocess.run([built / "tsad-edge", *arguments], capture_output=True, text=True, cwd=tmp_path)
         return done.returncode, done.stdout.splitlines(), done.stderr
 
-    refused(run("gone.csv"), INPUT, "gone.csv", "cannot be opened")
-    refused(run(tmp_path), INPUT, str(tmp_path))
+    refused(run("gone.csv"), INPUT, "gone.csv", "cannot be opened", "No such file")
+    refused(run(tmp_path), INPUT, str(tmp_path), "line 1", "cannot be read", "no folder")
     refused(run("--model", "gone.so", "x.csv"), MODEL, "gone.so", "tsad convert")
     (tmp_path / "text.so").write_text("no library")
     refused(run("--model", "text.so", "x.csv"), MODEL, "text.so")
@@ -150,6 +162,14 @@ def test_usage(built: Path) -> None:
     assert run("--version") == (0, f"tsad-edge {_core.version} (model ABI {_core.abi})\n", "")
     status, out, err = run("--help")
     assert status == 0 and out.startswith("usage: tsad-edge") and err == ""
+
+
+def test_the_built_in_model_scores_what_it_was_generated_with(edge) -> None:  # type: ignore[no-untyped-def]
+    status, out, _ = edge((GOLDEN / "golden.csv").read_text(), model=None)
+    golden = np.array((GOLDEN / "golden_scores.csv").read_text().split()[1:], dtype=np.float64)
+    scores = np.array([line.split(",")[1] for line in out[1:]], dtype=np.float64)
+    assert status == 0 and np.isfinite(golden).sum() > 40
+    np.testing.assert_allclose(scores, golden, rtol=1e-6, atol=1e-7)  # golden is exact arithmetic, C is float32
 
 
 def test_the_built_in_model_scores_like_core(edge) -> None:  # type: ignore[no-untyped-def]

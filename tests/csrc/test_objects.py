@@ -71,6 +71,13 @@ def test_no_initialised_writable_data(source: Path, compiler: str, tmp_path: Pat
     assert not writable, f"{source.name} has writable data {writable}"
 
 
+def test_a_model_library_shows_three_functions_and_keeps_the_rest(built: Path) -> None:
+    """Two models in one process, or a model and the host, must not take each other's kernels."""
+    command = ["nm", "-D", "--defined-only", built / "libm_tiny.so"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[2::3]
+    assert sorted(found) == ["tsad_config_get", "tsad_model_get", "tsad_tap_to"]  # the last in builds with taps only
+
+
 def test_links_without_a_c_library(compiler: str, tmp_path: Path) -> None:
     program = tmp_path / "program.c"
     program.write_text(PROGRAM)
