@@ -195,7 +195,7 @@ class Drawing:
             self.add(kind, [x])
         elif kind == "leaky_relu":
             self.add(kind, [x], slope=r.choice([1.0, 0.25, 0.0]))
-        elif kind == "linear":
+        elif kind == "linear" and len(shape) > 1:
             width = r.randint(1, 6)
             bias = [self.constant((width,))] if r.random() < 0.7 else []
             self.add(kind, [x, self.constant((width, shape[-1])), *bias], act="none", packed=False)

@@ -108,7 +108,14 @@ class Single(nn.Module):
         return parts.squeeze(1), parts
 
 
-@pytest.mark.parametrize(("module", "channels"), [(Newest(), 3), (Single(), 1)])
+class Even(nn.Module):
+    """The parts are constant."""
+
+    def forward(self, window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return window.mean((1, 2)), torch.full_like(window[:, 0], 0.25)
+
+
+@pytest.mark.parametrize(("module", "channels"), [(Newest(), 3), (Single(), 1), (Even(), 3)])
 def test_outputs_that_are_views(module: nn.Module, channels: int, export, native) -> None:  # type: ignore[no-untyped-def]
     made = compile_graph(load_program(export(module.eval(), 6, channels)), "m_test", 0.5)
     samples = torch.randn(11, channels).numpy()
@@ -223,6 +230,8 @@ def test_text_that_c_could_misread() -> None:
         c_names(["a-1", "a_1"])
     with pytest.raises(ValueError, match="both have the C name"):
         c_names(["a", "A"])
+    with pytest.raises(ValueError, match="both have the C name m_a_config"):
+        c_names(["a-config", "a"])
 
 
 def test_what_emit_refuses(draw_graph) -> None:  # type: ignore[no-untyped-def]

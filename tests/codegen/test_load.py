@@ -1,14 +1,20 @@
 """Loading: what a module becomes, and every refusal with the operator and the user's line."""
 
+import importlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import dropout, l1_loss, mse_loss
 from tsad_edge.codegen import Graph, UnsupportedError, interpret, load, load_program
+from tsad_edge.codegen.load import source
+
+from tsad_edge import codegen
 
 HERE = Path(__file__).name
 
@@ -37,6 +43,14 @@ def kinds(graph: Graph) -> list[str]:
     return [op.kind for op in graph.ops]
 
 
+def batch_norm(channels: int, **options: bool) -> nn.BatchNorm1d:
+    """One that has seen data."""
+    layer = nn.BatchNorm1d(channels, **options)
+    for i, values in enumerate([*layer.parameters(), layer.running_mean, layer.running_var]):
+        nn.init.uniform_(values, 0.5, 1.5 + i)  # type: ignore[arg-type]
+    return layer
+
+
 SUPPORTED: dict[str, tuple[Callable[..., object], list[nn.Module]]] = {
     "dense": (
         lambda w, a, b: (b(torch.relu(a(w.flatten(1)))) - 1.5).abs().mean(1),
@@ -50,6 +64,31 @@ SUPPORTED: dict[str, tuple[Callable[..., object], list[nn.Module]]] = {
         lambda w, m: m(w, (torch.ones(1, w.shape[0], 2), torch.full((1, w.shape[0], 2), 0.5)))[0].mean((1, 2)),
         [nn.LSTM(3, 2, batch_first=True)],
     ),
+    "lstm state like the window": (
+        lambda w, m: m(w, (w.new_zeros(1, w.shape[0], 2), torch.ones_like(w[:, 0, :2])[None]))[0].mean((1, 2)),
+        [nn.LSTM(3, 2, batch_first=True)],
+    ),
+    "lstm autoencoder": (
+        lambda w, m, d, o: (o(d(m(w)[1][0][-1].unsqueeze(1).repeat(1, 8, 1))[0]) - w).abs().mean((1, 2)),
+        [nn.LSTM(3, 4, batch_first=True), nn.LSTM(4, 4, batch_first=True), nn.Linear(4, 3)],
+    ),
+    "batch norm": (
+        lambda w, a, n, b: b(torch.relu(n(a(w.flatten(1))))).mean(1),
+        [nn.Linear(24, 5), batch_norm(5), nn.Linear(5, 2)],
+    ),
+    "batch norm over time": (lambda w, n: n(w).abs().mean((1, 2)), [batch_norm(8)]),
+    "batch norm not affine": (lambda w, n: n(w).abs().mean((1, 2)), [batch_norm(8, affine=False)]),
+    "repeat": (lambda w: (w.repeat(1, 2, 3)[:, 3:11] * torch.arange(9.0).repeat(w.shape[0], 8, 1)).mean((1, 2)), []),
+    "repeat in front": (lambda w: w.mean(1).unsqueeze(1).repeat(1, 1, 2, 4).amax((0, 2)).mean(1), []),
+    "max": (lambda w: (w - w.max(dim=1, keepdim=True).values).abs().max(2)[0].mean(1), []),
+    "stack": (lambda w: torch.stack([w, w * 2], -1).amax(-1).sum((1, 2)) + torch.stack([w, -w]).amax((0, 2, 3)), []),
+    "split": (lambda w: w.split([3, 5], 1)[1].sum((1, 2)) - w.split(2, dim=-1)[1].amax((1, 2)), []),
+    "chunk and unbind": (lambda w: sum(c.unbind(-1)[1].abs().mean(1) for c in w.chunk(3, 1)), []),  # type: ignore[misc]
+    "losses": (
+        lambda w, a: (mse_loss(a(w), w, reduction="none") + l1_loss(w, -w, reduction="none")).mean((1, 2)),
+        [nn.Linear(3, 3)],
+    ),
+    "as many as the batch": (lambda w: torch.cat([w, w])[: w.shape[0]].mean((1, 2)), []),
     "scalars": (lambda w: (2 - (1 / (3 + w.exp())) * 0.5 - -w).sum(2).amax(1), []),
     "rsub": (lambda w: torch.rsub(w, 2.0).mean((1, 2)), []),
     "alpha": (lambda w: torch.add(w, w[:, :1], alpha=0.5).sum((1, 2)), []),
@@ -96,6 +135,12 @@ def test_constant_parts_of_the_graph_are_evaluated(graph_of) -> None:  # type: i
     assert kinds(graph) == ["linear", "sum"], "weight norm is gone"
 
 
+def test_parts_that_are_constant(graph_of) -> None:  # type: ignore[no-untyped-def]
+    graph = graph_of(lambda w: (w.mean((1, 2)), torch.arange(3.0).expand(w.shape[0], 3)))
+    parts = interpret(graph, np.zeros((5, 8, 3))).parts
+    np.testing.assert_array_equal(parts, [[0, 1, 2]] * 5)
+
+
 def half(w: torch.Tensor) -> torch.Tensor:
     return w.double().mean((1, 2)).float()
 
@@ -115,11 +160,19 @@ REFUSED: dict[str, tuple[Callable[..., object], list[nn.Module], list[str]]] = {
         ["aten.lstm", "bidirectional"],
     ),
     "cell state": (lambda w, m: m(w)[1][1][-1].mean(-1), [nn.LSTM(3, 2, batch_first=True)], ["cell state"]),
+    "place of the maximum": (lambda w: w.max(1)[1].float().mean(1), [], ["aten.max", "indices"]),
+    "minimum": (lambda w: w.amin((1, 2)), [], ["aten.amin", "-amax(-x) would do"]),
+    "larger of two": (lambda w: torch.max(w, -w).mean((1, 2)), [], ["aten.max.other", "would do"]),
+    "loss of the batch": (lambda w: w.mean((1, 2)) + mse_loss(w, w * 2), [], ["mse_loss", 'reduction="none"']),
+    "squeeze": (lambda w, a: a(w.flatten(1)).squeeze(), [nn.Linear(24, 1)], ["aten.squeeze", "with a dimension"]),
+    "squeeze inside": (lambda w, a: a(w).squeeze().mean(1), [nn.Linear(3, 1)], ["aten.squeeze", "with a dimension"]),
+    "functional dropout": (lambda w: dropout(w).mean((1, 2)), [], ["dropout", "training=self.training would do"]),
     "cube": (lambda w: w.pow(3).mean((1, 2)), [], ["aten.pow", "the power 3"]),
     "data times data": (lambda w: (w @ w.transpose(1, 2)).mean((1, 2)), [], ["matmul", "constant matrix"]),
     "double": (half, [], ["float64", "float32 would do"]),
     "random": (lambda w: (w + torch.randn_like(w)).mean((1, 2)), [], ["randn_like", "random"]),
     "mixing": (lambda w: (w - w.mean(0)).square().mean((1, 2)), [], ["aten.mean", "mixes"]),
+    "mixing a little": (lambda w: w.mean((1, 2)) + 1e-4 * w.mean(), [], ["mixes"]),
     "mixing statistics": (lambda w: (w / w.std(0)).mean((1, 2)), [], ["aten."]),
     "mixing by order": (lambda w: w.flip(0).mean((1, 2)), [], ["aten.flip"]),
     "one score for all": (lambda w: w.mean(), [], ["aten.mean", "mixes"]),
@@ -207,6 +260,33 @@ def test_shape_of_the_input() -> None:
         load_program(exported(Mean(), ({0: batch},), torch.zeros(3, 8, dtype=torch.float64)))
     with pytest.raises(UnsupportedError, match="has 2 inputs"):
         load_program(exported(Two(), ({0: batch}, {0: batch}), torch.zeros(3, 8, 2), torch.zeros(3, 8, 2)))
+
+
+def test_input_that_is_changed() -> None:
+    class Scaled(nn.Module):
+        def forward(self, window: torch.Tensor) -> torch.Tensor:
+            return window.mul_(2).mean((1, 2))
+
+    with pytest.raises(UnsupportedError, match=r"changes its input window; window.clone\(\) would do"):
+        load_program(exported(Scaled(), ({0: torch.export.Dim("B")},), torch.zeros(3, 8, 2)))
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [("/home/me/mytorch/net.py", "net.py:3: y = f(x)"), (r"C:\me\net.py", "net.py:3: y = f(x)")],
+)
+def test_line_of_the_user(path: str, line: str) -> None:
+    inner = "/lib/site-packages/torch/nn/modules/linear.py"
+    for torchs in (inner, "torch/nn/modules/linear.py"):
+        frames = [f'File "{file}", line 3, in forward\n    y = f(x)\n' for file in (path, torchs)]
+        assert source(SimpleNamespace(meta={"stack_trace": "".join(frames)}, target="aten.add")).line == line
+
+
+def test_module_and_function_of_one_name(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Importing load.py puts the module where the function is called."""
+    monkeypatch.setattr(codegen, "load", importlib.import_module("tsad_edge.codegen.load"))
+    with pytest.raises(ValueError, match="not a program"):
+        codegen.load(tmp_path / "none.pt2")
 
 
 def test_files(tmp_path: Path) -> None:
