@@ -1,4 +1,4 @@
-"""Nothing half-written: directories and JSON files that take their place whole, or not at all."""
+"""Nothing half-written: directories and files that take their place whole, or not at all."""
 
 from __future__ import annotations
 
@@ -14,30 +14,43 @@ from typing import Any
 def replaced(*places: Path) -> Iterator[tuple[Path, ...]]:
     """New directories that take the given places when the work in them is done, and vanish when it is not.
 
+    What was there is moved aside before it is deleted: being interrupted leaves no half-deleted directory in its place.
+
     Examples
     --------
     >>> with replaced(Path("out")) as (out,):  # doctest: +SKIP
     ...     (out / "result.txt").write_text("whole")
     """
     scratch = tuple(place.with_name(f".{place.name}.new") for place in places)
+    aside = tuple(place.with_name(f".{place.name}.old") for place in places)
     try:
         for new in scratch:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
         yield scratch
-        for new, place in zip(scratch, places, strict=True):
-            shutil.rmtree(place, ignore_errors=True)
+        for new, old, place in zip(scratch, aside, places, strict=True):
+            shutil.rmtree(old, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                place.rename(old)
             new.rename(place)
     finally:
-        for new in scratch:
-            shutil.rmtree(new, ignore_errors=True)
+        for leftover in (*scratch, *aside):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file; whoever reads it meanwhile sees the old one or the new one."""
+    scratch = path.with_name(f".{path.name}.new")
+    try:
+        scratch.write_bytes(data)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def write_json(path: Path, tree: Any) -> None:
-    """Write a JSON file; whoever reads it meanwhile sees the old one or the new one."""
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.write_text(json.dumps(tree, indent=2) + "\n")
-    scratch.replace(path)
+    """Write a JSON file, whole or not at all."""
+    write_whole(path, (json.dumps(tree, indent=2) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from .data import spread
+
 Values = NDArray[np.float32]
 Floor = Callable[[Values, Values, int, int], NDArray[np.float64]]
 
@@ -94,7 +96,5 @@ def score_floor(name: str, fit: Values, series: Values, window: int, seed: int) 
 
 def _standardised(fit: Values, series: Values) -> NDArray[np.float64]:
     """In standard deviations of `fit`; a constant channel is divided by nothing."""
-    exact = fit.astype(np.float64)
-    mean, std = exact.mean(axis=0), exact.std(axis=0)
-    constant = std <= np.maximum(1e-6 * np.abs(mean), 1e-30)
-    return (series.astype(np.float64) - mean) / np.where(constant, 1.0, std)
+    mean, deviation = spread(fit)
+    return (series.astype(np.float64) - mean) / deviation

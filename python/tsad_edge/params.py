@@ -24,7 +24,7 @@ class Csv:
     time: str | None = None
     """Name of the time column; by default a column called timestamp, time, t or date, if there is one."""
     label: str | None = None
-    """Name of the label column (0 normal, 1 anomaly), never read before ``evaluate``."""
+    """Name of the label column (0 normal, 1 anomaly); ``prepare`` sets it apart and only ``evaluate`` uses it."""
     train_fraction: float = 0.6
     """Share of the rows that is training data when there is one file."""
 

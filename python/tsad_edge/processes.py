@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from typing import Any
 
 
 def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], preload: str) -> list[Any]:
-    """Do ``work(*job)`` for all jobs, in as many processes as there are cores; the first error ends it.
+    """Do ``work(*job)`` for all jobs, in as many processes as there are cores; the first error ends them all.
 
     Parameters
     ----------
@@ -26,6 +30,12 @@ def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], prelo
     -------
     list
         What the jobs returned, in their order.
+
+    Raises
+    ------
+    RuntimeError
+        A process was killed from outside. What a job raises is raised as it is; then, as after Ctrl-C, no process is
+        left running.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -33,18 +43,38 @@ def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], prelo
     console = Console(stderr=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preload])
+    others = set(multiprocessing.active_children())
     workers = min(len(jobs), len(os.sched_getaffinity(0)))
     with (
         Progress(console=console, disable=not console.is_terminal) as progress,
         ProcessPoolExecutor(workers, mp_context=context) as pool,
     ):
         task = progress.add_task(what, total=len(jobs))
-        running = [pool.submit(work, *job) for job in jobs]
         try:
+            with _deaf():
+                running = [pool.submit(work, *job) for job in jobs]
             for done in as_completed(running):
                 done.result()
                 progress.advance(task)
-        except BaseException:
+        except BaseException as error:
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
+            if isinstance(error, BrokenProcessPool):
+                raise RuntimeError(
+                    f"{what}: a process was killed from outside, most likely for want of memory; free some and run it "
+                    "again"
+                ) from None
             raise
     return [job.result() for job in running]
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes started in here never hear Ctrl-C, which reaches every process of a terminal; this one ends them."""
+    resource_tracker.ensure_running()  # first, because starting it lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

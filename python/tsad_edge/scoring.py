@@ -79,7 +79,7 @@ def windows(series: Tensor, window: int) -> Tensor:
 
 
 def score_series(
-    model: nn.Module | str | Path,
+    model: nn.Module,
     values: NDArray[np.float32],
     window: int,
     dtype: torch.dtype = torch.float32,
@@ -92,8 +92,8 @@ def score_series(
 
     Parameters
     ----------
-    model : nn.Module, str or Path
-        In evaluation mode; takes windows (B, W, C) and gives score (B,) or (score, parts); a path is `load`-ed.
+    model : nn.Module
+        In evaluation mode; takes windows (B, W, C) and gives score (B,) or (score, parts).
     values : ndarray (T, C) float32
         Raw samples.
     window : int
@@ -118,14 +118,14 @@ def score_series(
     >>> score_series(nn.Flatten(0), np.array([[3.0], [np.nan], [5.0]], np.float32), window=1)
     array([ 3., nan,  5.])
     """
+    if batch < 1:
+        raise ValueError(f"test.batch is {batch}; it must be 1 or more windows")
     values = np.asarray(values)
     if values.ndim != 2 or values.dtype != np.float32:
         raise ValueError(
             f"values is {values.dtype} of shape {values.shape}; wanted float32 of shape (samples, channels)"
         )
-    if isinstance(model, (str, Path)):
-        model = load(model)
-    if dtype == torch.float64 and isinstance(model, nn.Module):
+    if dtype == torch.float64:
         model = double(model)
     scores = np.full(len(values), np.nan)
     taken = np.flatnonzero(np.isfinite(values).all(axis=1))

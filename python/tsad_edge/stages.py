@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +65,15 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
     from .train import entity_seed, fit_entity
 
     meta, values = load_meta(VALUES, entity), load_values(VALUES, entity, "train").values
-    fitted = fit_entity(values, to_json(meta.split), meta.window, p.model, p.hyper, entity_seed(seed, entity))
+    with _named(entity):
+        fitted = fit_entity(values, to_json(meta.split), meta.window, p.model, p.hyper, entity_seed(seed, entity))
     out.mkdir()
     export.save(fitted.scorer, out / "graph.pt2")
     # How far rounding may move a score is the compiler's knowledge; the threshold keeps its distance from it.
     held_back = np.lib.stride_tricks.sliding_window_view(fitted.held_back, meta.window, axis=0).transpose(0, 2, 1)
     terms = codegen.interpret(codegen.load(out / "graph.pt2"), held_back, np.float32).terms
-    limit = midway(fitted.held_back_scores, p.false_alarms_per_1000, fitted.held_back_reference, float(terms.max()))
+    with _named(entity):
+        limit = midway(fitted.held_back_scores, p.false_alarms_per_1000, fitted.held_back_reference, float(terms.max()))
     np.savez(
         out / "calibration.npz", fit=fitted.fit, held_back=fitted.held_back, held_back_scores=fitted.held_back_scores
     )
@@ -123,10 +127,10 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
     thresholds = {"model": detector["threshold"]}
     with np.load(ARTIFACTS / entity / "calibration.npz") as file:
         fit, held_back = file["fit"], file["held_back"]
-    rate = detector["false_alarms_per_1000"]["wanted"]
+    rate, own_seed = detector["false_alarms_per_1000"]["wanted"], zlib.crc32(f"{seed}/{entity}".encode())
     for name in FLOORS:
-        arrays[name] = score_floor(name, fit, series.values, meta.window, seed)
-        calibration = score_floor(name, fit, held_back, meta.window, seed + 1)
+        arrays[name] = score_floor(name, fit, series.values, meta.window, own_seed)
+        calibration = score_floor(name, fit, held_back, meta.window, own_seed + 1)
         thresholds[name] = midway(calibration[np.isfinite(calibration)], rate).value
     np.savez(out / f"{entity}.npz", allow_pickle=False, **arrays)
     write_json(
@@ -374,6 +378,15 @@ def _write_c(folder: Path, made: Any) -> None:
     folder.mkdir(parents=True)
     (folder / f"{made.name}.h").write_text(made.header)
     (folder / f"{made.name}.c").write_text(made.source)
+
+
+@contextlib.contextmanager
+def _named(entity: str) -> Iterator[None]:
+    """Errors from rooms that know no entities get its name."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{entity}: {error}") from None
 
 
 def _listed(entities: list[str], place: Path) -> list[str]:

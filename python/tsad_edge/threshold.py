@@ -70,7 +70,7 @@ def midway(
     Raises
     ------
     ValueError
-        No scores, one that is not finite, lengths that differ, or a rate out of range.
+        No scores, one that is not finite, size near the end of float32, lengths that differ, or a rate out of range.
 
     Examples
     --------
@@ -96,7 +96,10 @@ def midway(
     down = np.sort(exact)[::-1]
     largest = down[0]
     gap = 0.0 if reference is None else float(np.abs(exact - reference).max())
-    tolerance = MARGIN * gap + ULPS * float(np.spacing(np.float32(max(abs(largest), largest_terms))))
+    size = float(np.maximum(abs(largest), largest_terms))  # NaN where one is
+    if not size < 2.0**126:  # the threshold could be infinite: a detector that never raises an alarm
+        raise ValueError(f"held-back scores, or the terms of one, add up to {size:g}; float32 cannot hold a threshold")
+    tolerance = MARGIN * gap + ULPS * float(np.spacing(np.float32(size)))
     wanted = math.floor(n * false_alarms_per_1000 / 1000 + 1e-9)  # 0.29 * 100 is 28.999999999999996
 
     value, degenerate = largest + 4 * tolerance, True

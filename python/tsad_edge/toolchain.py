@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+
+from .files import replaced
 
 
 def sources() -> Path:
@@ -38,24 +41,23 @@ def build(models: Path, out: Path, *, tap: bool = False) -> None:
     RuntimeError
         CMake or a compiler is missing, or the C does not compile; holds the end of the compiler's own words.
     """
-    cmake = _tool("cmake", "pip install 'tsad-edge[train]', or your system's package cmake")
+    cmake, ninja = _find("cmake"), _find("ninja")
+    if cmake is None:
+        raise RuntimeError(
+            "cmake was not found; it is needed to compile: pip install 'tsad-edge[train]', or your system's package"
+        )
     if not (os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
         raise RuntimeError("no C compiler found; install gcc (Debian, Ubuntu: apt install build-essential)")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{out.name}-", dir=out.parent) as scratch:
-        tree, fresh = Path(scratch) / "tree", Path(scratch) / "fresh"
-        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+    generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
+    with replaced(out) as (fresh,), tempfile.TemporaryDirectory(prefix=f"{out.name}-", dir=out.parent) as scratch:
+        tree = Path(scratch)
         _run(
             [cmake, "-S", str(sources()), "-B", str(tree), *generator, "-DCMAKE_BUILD_TYPE=Release"]
             + [f"-DTSAD_MODELS={models.resolve()}", f"-DTSAD_TAP={'ON' if tap else 'OFF'}"]
         )
         _run([cmake, "--build", str(tree), "--parallel", str(os.cpu_count() or 1)])
-        fresh.mkdir()
         for product in [edge_binary(tree), *sorted(tree.glob("libm_*.so"))]:
             shutil.copy2(product, fresh / product.name)
-        if out.exists():
-            shutil.rmtree(out)
-        fresh.rename(out)
 
 
 def edge_binary(directory: Path) -> Path:
@@ -77,11 +79,9 @@ def code_bytes(path: Path) -> int | None:
     return sum(int(row[1]) for row in rows if row and row[0] == ".text")
 
 
-def _tool(name: str, remedy: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        raise RuntimeError(f"{name} was not found; it is needed to compile: {remedy}")
-    return path
+def _find(name: str) -> str | None:
+    """A program beside this Python (a virtual environment need not be activated), or else on the PATH."""
+    return shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name)
 
 
 def _run(command: list[str]) -> str:

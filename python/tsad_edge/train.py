@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
 from .data import Blocks, Split, from_json
-from .models import Hyper, Scorer, build, hyperparameters
+from .models import Hyper, Scorer, build
 from .scoring import score_series, windows
 
 EVALUATION_WINDOWS = 2048
@@ -63,8 +61,6 @@ def fit_entity(
     model: str,
     hyper: Mapping[str, Any] | None = None,
     seed: int = 1,
-    progress: bool = False,
-    name: str = "",
 ) -> Fitted:
     """Train one model on one entity's normal data, and score the normal data that was held back.
 
@@ -90,15 +86,12 @@ def fit_entity(
         Hyperparameters that differ from the model's defaults.
     seed : int
         Of this entity; see `entity_seed`.
-    progress : bool
-        Show a bar, if the output is a terminal.
-    name : str
-        What the bar is called.
 
     Raises
     ------
     ValueError
-        A value is not finite, the split reaches out of the series or mixes its parts, or a hyperparameter is wrong.
+        A value is not finite, the split reaches out of the series or mixes its parts, a hyperparameter is wrong, or
+        training diverged.
 
     Examples
     --------
@@ -113,17 +106,15 @@ def fit_entity(
         raise ValueError(
             f"training data: sample {row}, channel {column} is {values[row, column]}; clean it or leave it out"
         )
-    chosen = hyperparameters(model, hyper)
     shares = _checked(split, window, len(values))
 
     def series(start: int, end: int) -> NDArray[np.float32]:
         return values[start - window + 1 : end]
 
-    trainings = 1 if isinstance(shares, Blocks) else 3
-    with _reproducible(), _bar(progress, name, trainings * chosen.epochs) as advance:
+    with _reproducible():
 
         def fit(fit_on: NDArray[np.float32], stop_on: NDArray[np.float32] | None, draw: int) -> Any:
-            return _fit(model, hyper, fit_on, stop_on, window, draw, advance)
+            return _fit(model, hyper, fit_on, stop_on, window, draw)
 
         if isinstance(shares, Blocks):
             fit_on, held_back = series(*shares.fit), series(*shares.threshold)
@@ -168,7 +159,6 @@ def _fit(
     stop_on: NDArray[np.float32] | None,
     window: int,
     seed: int,
-    advance: Callable[[int], None],
 ) -> tuple[Scorer, list[dict[str, float]]]:
     """One training from fresh weights; without `stop_on` it goes on for all epochs."""
     with torch.random.fork_rng(devices=[]):
@@ -190,7 +180,6 @@ def _fit(
             drawn = torch.randint(len(z), (chosen.batch,), generator=draws)
             for name, loss in learner.step(z[drawn]).items():
                 sums[name] = sums.get(name, 0.0) + loss / chosen.steps
-        advance(1)
         history.append({"epoch": float(epoch), **sums})
         if z_stop is None:
             continue
@@ -198,9 +187,13 @@ def _fit(
         if stop < best:
             best, best_at, kept = stop, epoch, copy.deepcopy(scorer.state_dict())
         elif epoch - best_at >= chosen.patience:
-            advance(chosen.epochs - 1 - epoch)
             break
     if z_stop is not None:
+        if best == float("inf"):
+            raise ValueError(
+                f"training diverged: no epoch's error on the stop block is a number; lower train.hyper.learning_rate "
+                f"(now {chosen.learning_rate:g})"
+            )
         scorer.load_state_dict(kept)
     scorer.fit_weight(_typical(scorer, z))
     return scorer.eval(), history
@@ -236,15 +229,3 @@ def _reproducible() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(deterministic)
         torch.set_num_threads(threads)
-
-
-@contextmanager
-def _bar(wanted: bool, name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, silent where that is no terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("train {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, disable=not (wanted and console.is_terminal)
-    ) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda steps: progress.advance(task, steps)

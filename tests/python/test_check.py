@@ -1,11 +1,13 @@
 """The gate of `check` bites: every way in which a C detector can be wrong is seen, on made-up evidence."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tsad_edge.check import Evidence, judge, summarise, tolerance
+from tsad_edge import check, threshold
+from tsad_edge.check import Evidence, judge, summarise, tolerance, write_csv
 from tsad_edge.detector import events
 
 THRESHOLD = float(np.float32(1.0))
@@ -45,6 +47,12 @@ def changed(array: np.ndarray, at: int, value: float) -> np.ndarray:
     return copy
 
 
+def peak_moved(found: np.ndarray) -> np.ndarray:
+    copy = found.copy()
+    copy["peak_t"][0] += 1
+    return copy
+
+
 def test_right_evidence_passes() -> None:
     verdict = judge(evidence())
     assert verdict["failures"] == []
@@ -64,6 +72,12 @@ def test_right_evidence_passes() -> None:
         (lambda e: replace(e, core_alarms=changed(e.core_alarms, 50, True)), "score > threshold"),
         (lambda e: replace(e, core_events=e.core_events[:1]), "Python twin"),
         (lambda e: replace(e, edge_events=e.edge_events[:1]), "edge binary's events"),
+        (lambda e: replace(e, edge_events=peak_moved(e.edge_events)), "edge binary's events"),
+        (lambda e: replace(e, core_events=peak_moved(e.core_events)), "Python twin"),
+        (lambda e: replace(e, edge=changed(e.edge, 2, 0.1)), "bit for bit"),
+        (lambda e: replace(e, edge=changed(e.edge, 7, np.nan)), "bit for bit"),
+        (lambda e: replace(e, core=changed(e.core, 200, np.inf)), "out of tolerance"),
+        (lambda e: replace(e, pytorch32=changed(e.pytorch32, 200, np.inf)), "out of tolerance"),
         (
             lambda e: replace(e, pytorch=changed(e.pytorch, 105, 0.2), pytorch32=changed(e.pytorch32, 105, 0.2)),
             "outside the tolerance band",
@@ -103,8 +117,79 @@ def test_an_event_that_differs_by_a_sample_in_the_band_is_excused_and_listed() -
     assert summarise({"a": verdict}, 0.01)["passed"]
 
 
+def with_event_at(e: Evidence, at: int, score: float) -> Evidence:
+    """The C alone raises an alarm at a sample; everything told by the C agrees with itself."""
+    core = changed(e.core, at, score)
+    found, alarms = events(e.t, core, THRESHOLD), core > THRESHOLD
+    return replace(
+        e, core=core, edge=core, core_alarms=alarms, edge_alarms=alarms, core_events=found, edge_events=found
+    )
+
+
+def test_a_sample_in_the_band_excuses_only_its_own_event() -> None:
+    """At 250 there is a flip within the band; the event at 253 is not excused by it, nor by a sample that agrees."""
+    above, below = np.nextafter(np.float32(1), np.float32(2)), 1.0 - 1e-8
+    e = with_event_at(with_event_at(evidence(), 250, above), 253, 1.5)
+    for name in ("pytorch", "pytorch32"):
+        e = replace(e, **{name: changed(getattr(e, name), 250, below)})
+    e = replace(e, terms=changed(e.terms, 250, 1.0))
+    verdict = judge(e)
+    assert verdict["events_excused"] == [[250, 250]] and verdict["samples_in_band"] == 1
+    assert any("1 events differ" in failure and "[253, 253]" in failure for failure in verdict["failures"])
+    near = np.float64(np.nextafter(np.float32(1), np.float32(0)))  # at 254 both sides say no alarm, in the band
+    e = with_event_at(evidence(), 253, 1.5)
+    for name in ("pytorch", "pytorch32", "core", "edge"):
+        e = replace(e, **{name: changed(getattr(e, name), 254, near)})
+    verdict = judge(e)
+    assert verdict["samples_in_band"] == 1 and verdict["events_excused"] == []
+
+
+def test_scores_without_end_are_met_exactly() -> None:
+    """PyTorch's float32 overflows, float64 does not: the C must be infinite, too, and then nothing is wrong."""
+    e = with_event_at(evidence(), 200, np.inf)
+    e = replace(e, pytorch=changed(e.pytorch, 200, 1e40), pytorch32=changed(e.pytorch32, 200, np.inf))
+    e = replace(e, terms=changed(e.terms, 200, np.inf))
+    verdict = judge(e)
+    assert verdict["failures"] == [] and verdict["max_score_error"] < 1e-6
+    lower = with_event_at(e, 200, 3e38)
+    assert any("out of tolerance" in failure for failure in judge(lower)["failures"])
+
+
 def test_nothing_compared_is_no_pass() -> None:
     assert not summarise({}, 0.001)["passed"]
+    e = evidence()
+    none = np.full(len(e.t), np.nan)
+    silent = events(e.t, none, THRESHOLD)
+    no_alarms = np.zeros(len(e.t), bool)
+    nothing = judge(
+        replace(
+            e,
+            pytorch=none,
+            pytorch32=none,
+            core=none.astype(np.float32),
+            edge=none.astype(np.float32),
+            core_alarms=no_alarms,
+            edge_alarms=no_alarms,
+            core_events=silent,
+            edge_events=silent,
+        )
+    )
+    assert nothing["samples"] == 0
+    assert summarise({"a": nothing}, 0.001)["failures"] == ["nothing was compared"]
+
+
+def test_a_share_that_is_no_number_passes_nothing() -> None:
+    assert not summarise({"a": judge(evidence())}, float("nan"))["passed"]
+
+
+def test_threshold_and_gate_mean_the_same_tolerance() -> None:
+    """The two stand side by side and may not import each other."""
+    assert (check.MARGIN, check.ULPS) == (threshold.MARGIN, threshold.ULPS) == (4, 4)
+
+
+def test_csv_quotes_a_name_with_a_comma(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", np.array([5]), np.array([[0.1, np.nan]], np.float32), ["flow, in", "b"])
+    assert (tmp_path / "a.csv").read_text() == 'timestamp,"flow, in",b\n5,0.100000001,nan\n'
 
 
 def test_tolerance_is_that_of_like_sized_scores() -> None:
@@ -117,3 +202,11 @@ def test_tolerance_is_that_of_like_sized_scores() -> None:
 def test_tolerance_counts_ulps_of_the_terms() -> None:
     one = np.array([1.0])
     assert tolerance(one, one, np.array([1024.0]))[0] == 4 * np.spacing(np.float32(1024))
+
+
+def test_a_sum_that_overflowed_gives_no_tolerance_without_end() -> None:
+    big = np.array([1e37])
+    assert tolerance(big, big, np.array([np.inf]))[0] == 4 * 2.0**104
+    assert tolerance(np.array([np.inf]), np.array([np.inf]), np.array([1.0]))[0] == 0
+    one = np.array([1.0, 1.1])  # nor does a neighbour of like size that overflowed
+    assert tolerance(one, np.array([1.0, np.inf]), one).tolist() == [4 * np.spacing(np.float32(1)), 0]

@@ -113,3 +113,7 @@ def test_aggregate_pools_counts_and_averages_curves() -> None:
     assert all_three["by_kind"] == {"spike": {"events": 2, "found": 1}}
     assert aggregate({"c": none})["auc_pr"] is None and "no entity" in aggregate({"c": none})["reason"]
     json.dumps(all_three, allow_nan=False)
+
+
+def test_a_score_at_the_threshold_is_no_alarm() -> None:
+    assert judge(np.array([0.5, 0.6]), 0.5, np.array([0, 1]), [], 1)["alarms"] == 1

@@ -194,7 +194,7 @@ def test_bytes_do_not_depend_on_process_or_place(tmp_path: Path) -> None:
     digests = []
     for place in ("here", "some/where/else"):
         home = tmp_path / place
-        for part in ("__init__.py", "models"):
+        for part in ("__init__.py", "files.py", "data", "models"):
             source, target = package / part, home / "tsad_edge" / part
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)

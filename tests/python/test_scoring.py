@@ -74,7 +74,7 @@ def test_float64_of_the_exported_graph(name: str, tmp_path: Path) -> None:
     scorer = build(name, 12, 3).eval()
     export.save(scorer, tmp_path / "graph.pt2")
     values = np.random.default_rng(2).standard_normal((60, 3)).astype(np.float32)
-    from_graph = score_series(tmp_path / "graph.pt2", values, 12, torch.float64)
+    from_graph = score_series(load(tmp_path / "graph.pt2"), values, 12, torch.float64)
     np.testing.assert_allclose(from_graph[11:], score_series(scorer, values, 12, torch.float64)[11:], rtol=1e-13)
     in_float32 = score_series(load(tmp_path / "graph.pt2"), values, 12)
     gap = np.abs(from_graph - in_float32)[11:]

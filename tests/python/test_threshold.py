@@ -82,3 +82,14 @@ def test_rounding_of_what_cancels_keeps_the_threshold_away() -> None:
     """A score of 1e-15 that is a difference of numbers near 1 cannot be told from 1e-8; the threshold knows."""
     scores = np.full(50, 1e-15, np.float32)
     assert midway(scores, 1.0, scores.astype(np.float64), largest_terms=1.0).value >= 16 * np.spacing(np.float32(1))
+
+
+def test_a_rate_that_binary_fractions_miss() -> None:
+    assert 100_000 * 0.29 / 1000 < 29
+    assert midway(np.arange(100_000.0), 0.29).rate_per_1000 == pytest.approx(0.29)
+
+
+def test_no_threshold_without_end() -> None:
+    for scores, terms in ((np.full(3, 3e38), 0.0), (np.ones(3), np.inf), (np.ones(3), np.nan)):
+        with pytest.raises(ValueError, match="float32 cannot hold a threshold"):
+            midway(scores, 1.0, largest_terms=terms)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tsad_edge import train
 from tsad_edge.models import MODELS, build
 from tsad_edge.scoring import score_series
 from tsad_edge.train import Fitted, entity_seed, fit_entity
@@ -129,9 +130,32 @@ def test_entity_seed_is_the_same_in_every_process() -> None:
     assert entity_seed(1, "C-1") < 2**63 - 2
 
 
-def test_quiet_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
-    fit_entity(series(), BLOCKS, WINDOW, "gan", QUICK, progress=True, name="pump")
-    assert capfd.readouterr() == ("", "")
+def test_training_runs_on_one_thread_with_deterministic_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spy(*_: object) -> None:
+        seen.append((torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()))
+        raise InterruptedError
+
+    monkeypatch.setattr(train, "_fit", spy)
+    with pytest.raises(InterruptedError):
+        fit_entity(series(), BLOCKS, WINDOW, "gan", QUICK)
+    assert seen == [(1, True)] and not torch.are_deterministic_algorithms_enabled()
+
+
+def test_training_that_diverges_is_an_error() -> None:
+    with pytest.raises(ValueError, match="training diverged: .* lower train.hyper.learning_rate"):
+        fit_entity(series(), BLOCKS, WINDOW, "gan", {"learning_rate": 1e30, "epochs": 2, "steps": 10})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scale_and_weights_come_from_the_fit_block(name: str) -> None:
+    """A stop block of another offset and loudness may end training elsewhere, but is not what scores are scaled by."""
+    one, other = series(), series()
+    other[701:900] = 3 * other[701:900] + 5
+    a, b = (fit_entity(values, BLOCKS, WINDOW, name, {"epochs": 1, "steps": 10}) for values in (one, other))
+    assert torch.equal(a.scorer.offset, b.scorer.offset) and torch.equal(a.scorer.scale, b.scorer.scale)
+    assert torch.equal(a.scorer.weight, b.scorer.weight), "one epoch: the same weights are kept"
 
 
 @pytest.mark.parametrize(

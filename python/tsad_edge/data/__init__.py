@@ -6,7 +6,7 @@ and rich are imported only where a file is read or fetched.
 
 from .catalog import Dataset, OnRequest, catalog, on_request
 from .prepare import prepare_dataset
-from .series import Entity, Event, Series
+from .series import Entity, Event, Series, spread
 from .splits import Blocks, Folds, Split, from_json, minimum_rows, split, to_json
 from .store import Labels, Meta, entities, load_labels, load_meta, load_values
 
@@ -31,5 +31,6 @@ __all__ = [
     "on_request",
     "prepare_dataset",
     "split",
+    "spread",
     "to_json",
 ]

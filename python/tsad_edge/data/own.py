@@ -125,7 +125,7 @@ def _aligned(test: Table, train: Table) -> Table:
 def _part(entity: str, table: Table, rows: slice) -> Series:
     """Rows of a table as a series."""
     t = table.t[rows]
-    period = float(np.median(np.diff(table.t))) / 1000 if table.time == "milliseconds" and len(table) > 1 else None
+    period = float(np.median(np.diff(t))) / 1000 if table.time == "milliseconds" and len(t) > 1 else None
     labels = None if table.labels is None else table.labels[rows]
     events = () if labels is None else events_of(labels)
     return Series(entity, table.channels, table.values[rows], t, table.time, period, labels, events)

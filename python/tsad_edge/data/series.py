@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Time = Literal["index", "milliseconds"]
 
+CONSTANT = 1e-6
+"""A channel whose standard deviation is below this share of its magnitude is constant: float32 noise, no signal."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -66,6 +69,20 @@ class Entity:
     def name(self) -> str:
         """The entity's name."""
         return self.train.entity
+
+
+def spread(values: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (C,) and standard deviation (C,) of samples (T, C); the deviation of a constant channel is given as 1.
+
+    Examples
+    --------
+    >>> [numbers.tolist() for numbers in spread(np.array([[1, 7], [3, 7]], np.float32))]
+    [[2.0, 7.0], [1.0, 1.0]]
+    """
+    exact = values.astype(np.float64)
+    mean, deviation = exact.mean(axis=0), exact.std(axis=0)
+    constant = deviation <= np.maximum(CONSTANT * np.abs(mean), 1e-30)  # whose reciprocal is still a float32
+    return mean, np.where(constant, 1.0, deviation)
 
 
 def events_of(labels: NDArray[np.uint8]) -> tuple[Event, ...]:

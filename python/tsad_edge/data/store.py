@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import write_json
 from .series import Entity, Event, Series, Time
 from .splits import Split, from_json, to_json
 
@@ -109,13 +110,13 @@ def load_labels(labels: str | Path, entity: str) -> Labels | None:
 def write(one: Entity, window: int, chosen: Split, values: Path, labels: Path) -> None:
     """Write one entity below the two directories, which exist.
 
-    A test series nobody labelled gets ``{"events": null}`` and no array.
+    A test series nobody labelled gets ``"events": null`` and no array.
     """
     folder = values / one.name
     folder.mkdir()
     for part, series in (("train", one.train), ("test", one.test)):
         _write_arrays(folder / f"{part}.npz", values=series.values, t=series.t)
-    _write_json(
+    write_json(
         folder / "meta.json",
         {
             "schema": 1,
@@ -132,14 +133,10 @@ def write(one: Entity, window: int, chosen: Split, values: Path, labels: Path) -
     if one.test.labels is not None:
         events = [{"start": e.start, "end": e.end, "kind": e.kind} for e in one.test.events]
         _write_arrays(labels / f"{one.name}.npz", labels=one.test.labels)
-    _write_json(labels / f"{one.name}.json", {"events": events})
+    write_json(labels / f"{one.name}.json", {"schema": 1, "events": events})
 
 
 def _write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     # numpy stamps members with 1980 and stores them as they are: same arrays, same bytes.
     with open(path, "wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-
-
-def _write_json(path: Path, tree: dict[str, Any]) -> None:
-    path.write_text(json.dumps(tree, indent=2) + "\n")

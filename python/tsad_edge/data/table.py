@@ -87,6 +87,11 @@ def read_table(
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ValueError(f"{name}, line {line}: not UTF-8 text; save the file as plain CSV in UTF-8") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise ValueError(f"{name}, line {line}: holds a NUL character; save the file as plain CSV in UTF-8")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # how old Macs end lines
     lines = text.rstrip("\r\n").split("\n")
     names = _header(lines[0], name)
     _check_fields(lines, len(names), name)
@@ -103,7 +108,7 @@ def read_table(
         na_values=["", "nan", "NaN", "NAN"],
         low_memory=False,
     )
-    time = _pick(names, time, TIME_NAMES, name, "time")
+    guessed, time = time is None, _pick(names, time, TIME_NAMES, name, "time")
     if not labelled and label not in names:
         label = None
     label = _pick(names, label, LABEL_NAMES, name, "label")
@@ -113,11 +118,11 @@ def read_table(
         raise ValueError(
             f"{name}: no channel beside time and label (columns: {', '.join(names)}); add a column of numbers"
         )
-    columns = [_numbers(frame[c], name) for c in channels]
+    columns = [_channel(frame[c], name) for c in channels]
     with np.errstate(over="ignore"):  # beyond float32 a value is as good as infinite
         values = np.stack(columns, axis=1, dtype=np.float32, casting="same_kind")
     values[np.isinf(values)] = np.nan
-    t = np.arange(len(frame), dtype=np.int64) if time is None else _times(frame[time], name)
+    t = np.arange(len(frame), dtype=np.int64) if time is None else _times(frame[time], name, guessed)
     labels = None if label is None else _labels(frame[label], name)
     return Table(name, channels, values, t, "index" if time is None else "milliseconds", labels)
 
@@ -128,7 +133,10 @@ def _header(line: str, name: str) -> list[str]:
     if not any(names):
         raise ValueError(f"{name}: the file is empty; it needs a header line of column names and rows of numbers")
     if len(names) == 1 and any(mark in line for mark in ";\t"):
-        raise ValueError(f"{name}, line 1: columns must be separated by commas, this looks like {line.strip()!r}")
+        raise ValueError(
+            f"{name}, line 1: columns must be separated by commas, this looks like {line.strip()!r}; save the file "
+            "with commas between the fields and points in the numbers"
+        )
     if any(_is_number(n) for n in names):
         raise ValueError(f"{name}, line 1: {names!r} holds a number where column names belong; add a header line")
     for i, n in enumerate(names):
@@ -140,10 +148,12 @@ def _header(line: str, name: str) -> list[str]:
 
 
 def _check_fields(lines: list[str], count: int, name: str) -> None:
-    """Every line has as many fields as the header; a blank line only where there is but one column."""
+    """Every line is a row with as many fields as the header; a blank line only where there is but one column."""
     for number, line in enumerate(lines, 1):
         fields = line.count(",") + 1
-        if fields != count and '"' in line:
+        if '"' in line:
+            if line.count('"') % 2:
+                raise ValueError(f"{name}, line {number}: a quote is opened but not closed; mend or drop the line")
             fields = len(next(csv.reader([line])))
         if fields != count:
             raise ValueError(
@@ -178,34 +188,41 @@ def _fail(column: pd.Series, bad: NDArray[np.bool_], name: str, why: str) -> Non
         raise ValueError(f"{name}, line {row + FIRST_LINE}, column {str(column.name)!r}: {column.iloc[row]} {why}")
 
 
-def _numbers(column: pd.Series, name: str) -> NDArray[np.float64]:
-    """A column of numbers; NaN where the field is empty or nan."""
+def _numbers(column: pd.Series) -> NDArray[np.float64]:
+    """A column as numbers; NaN where there is none."""
     import pandas as pd
 
-    if pd.api.types.is_bool_dtype(column):
-        column = column.astype(str)
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        column = column.map(str, na_action="ignore")  # pandas would take True for 1
     found: NDArray[np.float64] = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return found
+
+
+def _channel(column: pd.Series, name: str) -> NDArray[np.float64]:
+    """Numbers; NaN where the field is empty or nan, and nowhere else."""
+    found = _numbers(column)
     _fail(column, np.isnan(found) & column.notna().to_numpy(), name, "is not a number; mend it, or drop the column")
     return found
 
 
 def _labels(column: pd.Series, name: str) -> NDArray[np.uint8]:
-    found = _numbers(column, name)
+    found = _numbers(column)
     _fail(column, ~np.isin(found, (0, 1)), name, "is not a label; labels are 0 (normal) or 1 (anomaly)")
     return found.astype(np.uint8)
 
 
-def _times(column: pd.Series, name: str) -> NDArray[np.int64]:
-    """Milliseconds, strictly increasing."""
+def _times(column: pd.Series, name: str, guessed: bool) -> NDArray[np.int64]:
+    """Milliseconds, strictly increasing; `guessed` from the column's name to be a time."""
     import pandas as pd
 
+    unless = ", or rename the column if it is no time" if guessed else ""
     _fail(column, column.isna().to_numpy(), name, "is no time; every row needs one")
     if pd.api.types.is_integer_dtype(column):
         t: NDArray[np.int64] = column.to_numpy(np.int64)
     else:
         stamps = pd.to_datetime(column.astype(str), format="ISO8601", utc=True, errors="coerce")
         why = "is no time; use integers (milliseconds) or ISO 8601 such as 2024-05-01T12:00:00Z"
-        _fail(column, stamps.isna().to_numpy(), name, why)
+        _fail(column, stamps.isna().to_numpy(), name, why + unless)
         t = stamps.to_numpy("datetime64[ms]").astype(np.int64)
     _fail(column, t < 0, name, "lies before 1970 (or is negative); shift the times")
     step = np.diff(t, prepend=t[:1] - 1)
@@ -213,7 +230,7 @@ def _times(column: pd.Series, name: str) -> NDArray[np.int64]:
         column,
         step == 0,
         name,
-        "repeats the time of the line before (times are whole milliseconds); drop one of the two",
+        "repeats the time of the line before (times are whole milliseconds); drop one of the two" + unless,
     )
-    _fail(column, step < 0, name, "is earlier than the line before; sort the file by time")
+    _fail(column, step < 0, name, "is earlier than the line before; sort the file by time" + unless)
     return t

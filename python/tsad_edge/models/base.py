@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-CONSTANT = 1e-6
-"""A channel whose standard deviation is below this share of its magnitude is constant: float32 noise, no signal."""
+from ..data import spread
+
 LEAST_ERROR = 1e-3
 """Smallest typical error, in variances of the channel, that a weight is made from. A channel that was constant or is
 predicted perfectly has a typical error near 0; its weight stays at 1000, so that it is watched closely but finite."""
@@ -92,12 +92,9 @@ class Scorer(nn.Module, ABC):
 
     def fit_scale(self, values: NDArray[np.float32]) -> None:
         """Take offset and scale from normal samples (T, C). A constant channel gets scale 1 and is never divided by."""
-        exact = values.astype(np.float64)
-        mean, std = exact.mean(axis=0), exact.std(axis=0)
-        constant = std <= np.maximum(CONSTANT * np.abs(mean), 1e-30)  # whose reciprocal is still a float32
-        scale = 1.0 / np.where(constant, 1.0, std)
+        mean, deviation = spread(values)
         self.offset.copy_(torch.from_numpy(mean.astype(np.float32)))
-        self.scale.copy_(torch.from_numpy(scale.astype(np.float32)))
+        self.scale.copy_(torch.from_numpy((1.0 / deviation).astype(np.float32)))
 
     def fit_weight(self, typical: Tensor) -> None:
         """Take the weights from each channel's typical error (C,) on normal data."""

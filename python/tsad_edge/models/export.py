@@ -6,15 +6,14 @@ Owns that the bytes depend on nothing but the model: not on the process, the tim
 from __future__ import annotations
 
 import io
-import os
 import re
-import tempfile
 import warnings
 from pathlib import Path
 
 import torch
 from torch.export import Dim, ExportedProgram
 
+from ..files import write_whole
 from .base import Scorer
 
 FRAME = re.compile(r'File "([^"]+)"')
@@ -84,13 +83,4 @@ def save(scorer: Scorer, path: str | Path) -> None:
     # Through memory: given a file, torch would write that file's name into the archive.
     buffer = io.BytesIO()
     torch.export.save(export(scorer), buffer)
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getvalue())
-        os.chmod(temporary, 0o644)  # mkstemp makes it unreadable for others
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(Path(path), buffer.getvalue())

@@ -55,7 +55,11 @@ def test_missing_values(tmp_path: Path, csv_files) -> None:  # type: ignore[no-u
     lines[80] = "nan"
     path.write_text("\n".join(lines))
     assert np.isnan(read_own(csv_files(str(path)), WINDOW).test.values).sum() == 1
-    lines[30] = ""
+    lines[60] = ""
+    path.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="line 61, "):  # the last of the 60 training rows
+        read_own(csv_files(str(path)), WINDOW)
+    lines[30], lines[60] = "", "60"
     path.write_text("\n".join(lines))
     with pytest.raises(ValueError, match=r"a.csv, line 31, column 'flow': the value is missing or infinite \(1 such"):
         read_own(csv_files(str(path)), WINDOW)
@@ -101,3 +105,10 @@ def test_errors(tmp_path: Path, csv_files) -> None:  # type: ignore[no-untyped-d
 
 def test_entity_name(csv_files) -> None:  # type: ignore[no-untyped-def]
     assert entity_name(csv_files("x/y/C-1.train.csv")) == "C-1"
+
+
+def test_the_sampling_period_is_that_of_the_training_rows(tmp_path: Path, csv_files) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "a.csv"
+    path.write_text("t,x\n" + "".join(f"{i * 1000 if i < 50 else 50_000 + i * 10_000},{i}\n" for i in range(120)))
+    one = read_own(csv_files(str(path), train_fraction=0.4), WINDOW)
+    assert (one.train.sampling_period, one.test.sampling_period) == (1.0, 10.0)

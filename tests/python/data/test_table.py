@@ -50,6 +50,11 @@ BAD = {
     "text": (b"a,b\n1,2\n3,x7\n5,y\n", "a.csv, line 3, column 'b': x7 is not a number"),
     "text like NA": (b"a\n1\nNA\n", "a.csv, line 3, column 'a': NA is not a number"),
     "booleans": (b"a\nTrue\nFalse\n", "a.csv, line 2, column 'a': True is not a number"),
+    "some booleans": (b"a,b\n1,True\n2,\n", "a.csv, line 2, column 'b': True is not a number"),
+    "open quote": (b'a,b\n1,"2\n3,4"\n', "a.csv, line 2: a quote is opened but not closed"),
+    "NUL": (b"a\n1\n\x002\n", "a.csv, line 3: holds a NUL character"),
+    "label in words": (b"a,label\n1,normal\n", "a.csv, line 2, column 'label': normal is not a label"),
+    "temperature T": (b"T,a\n20.5,1\n", "a.csv, line 2, column 'T': 20.5 is no time; .* rename the column"),
     "decimal comma": (b'a,b\n1,"2,5"\n', "a.csv, line 2, column 'b': 2,5 is not a number"),
     "too many fields": (b"a,b\n1,2\n1,2,3\n", "a.csv, line 3: 3 fields, but the header names 2"),
     "too few fields": (b"a,b\n1,2\n1\n", "a.csv, line 3: 1 fields, but the header names 2"),
@@ -91,3 +96,7 @@ def test_require_complete_names_the_line() -> None:
 
 def test_too_large_for_float32_is_missing() -> None:
     assert np.isnan(read_table(b"a\n1e39\n", "a.csv").values).all()
+
+
+def test_old_line_ends() -> None:
+    assert read_table(b"a,b\r1,2\r3,4\r", "a.csv").values.tolist() == [[1, 2], [3, 4]]
