@@ -233,7 +233,7 @@ def taps(library: Path, windows: NDArray[np.float32]) -> dict[int, NDArray[np.fl
     handle = ctypes.CDLL(str(library.resolve()))  # the same image that _core opened
     handle.tsad_tap_to(sink)
     try:
-        _core.Detector(model, model.threshold, 1).score(np.require(windows, np.float32, "CA"))
+        _core.Detector(model, model.threshold, 1).score(np.require(windows, np.float32, ["C", "A"]))
     finally:
         handle.tsad_tap_to(sink_type(0))
     return seen

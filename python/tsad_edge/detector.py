@@ -183,12 +183,12 @@ class Detector:
             The shape is not (T, C), or time does not increase.
         """
         self._detector.reset()
-        times = None if t is None else np.require(t, np.int64, "CA")
+        times = None if t is None else np.require(t, np.int64, ["C", "A"])
         scores, alarms, found = self._detector.run(self._checked(values), times)
         return scores, alarms, found
 
     def _checked(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        samples = np.require(values, np.float32, "CA")
+        samples = np.require(values, np.float32, ["C", "A"])
         if samples.ndim != 2 or samples.shape[1] != self.channels:
             raise ValueError(
                 f"values have shape {samples.shape}; model {self.model.name} wants (samples, {self.channels})"
