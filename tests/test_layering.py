@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PYTHON_LAYERS = [
     ["cli"],
     ["stages"],
-    ["train", "threshold", "check", "report", "toolchain"],
+    ["train", "threshold", "check", "report", "toolchain", "timing"],
     ["models", "metrics", "floors", "scoring", "plots", "detector"],
     ["data", "params", "processes", "_core"],
     ["files"],

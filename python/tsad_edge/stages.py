@@ -4,6 +4,8 @@ The only module that knows where files lie, and the only one that calls the comp
 reads what dvc.yaml names as its deps, writes what it names as its outs, and takes only its own section of params.yaml.
 A directory is written beside its place and then renamed, so that an interrupted stage leaves nothing half-written.
 Imports stand in the functions: each stage loads what it needs, and `tsad --help` loads nothing.
+
+Longer than other files, since paths and the compiler may be known nowhere else.
 """
 
 from __future__ import annotations
@@ -313,51 +315,18 @@ def _diverged(c_name: str, graph: Any, library: Path, window: Any) -> dict[str, 
 def report(_: Params) -> str:
     """What the pipeline found, as a page of text; the time a sample takes is measured now."""
     from . import toolchain
+    from .data import load_values
     from .report import page
+    from .timing import stream
 
     for path in (METRICS, CHECK, COST):
         if not path.is_file():
             raise ValueError(f"{path}: not found; run `dvc repro` (or the six stages by `tsad`) first")
-    checked = read_json(CHECK)
     folder = min(GENERATED.glob("*/detector.json")).parent
-    entity = read_json(folder / "detector.json")["entity"]
-    feed = f"{toolchain.edge_binary(NATIVE)} --model {toolchain.library(NATIVE, folder.name)} {CHECKED / entity}.csv"
-    return page(read_json(METRICS), checked, read_json(COST), _times(folder), feed)
-
-
-def _times(folder: Path) -> dict[str, float]:
-    """Microseconds a sample of a live stream takes, one at a time on one thread: the C, and PyTorch where installed."""
-    import time
-
-    from . import toolchain
-    from .data import load_values
-    from .detector import Detector
-
-    about = read_json(folder / "detector.json")
-    values = load_values(VALUES, about["entity"], "test").values
-    detector = Detector.load(toolchain.library(NATIVE, folder.name))
-    rounds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        detector.run(values)
-        rounds.append((time.perf_counter() - start) / len(values))
-    times = {"C, step by step": 1e6 * min(rounds)}
-    with contextlib.suppress(ImportError):
-        import torch
-
-        from .scoring import load, windows
-
-        torch.set_num_threads(1)
-        program = load(ARTIFACTS / about["entity"] / "graph.pt2")
-        singles = windows(torch.from_numpy(values[: about["window"] + 299]), about["window"]).split(1)
-        rounds = []
-        with torch.inference_mode():
-            for single in singles:
-                start = time.perf_counter()
-                program(single)
-                rounds.append(time.perf_counter() - start)
-        times["PyTorch, window by window"] = 1e6 * float(np.median(rounds))
-    return times
+    entity, library = read_json(folder / "detector.json")["entity"], toolchain.library(NATIVE, folder.name)
+    feed = f"{toolchain.edge_binary(NATIVE)} --model {library} {CHECKED / entity}.csv"
+    times = stream(library, ARTIFACTS / entity / "graph.pt2", load_values(VALUES, entity, "test").values)
+    return page(read_json(METRICS), read_json(CHECK), read_json(COST), times, feed)
 
 
 def listing(_: Params) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -90,3 +91,19 @@ def test_report_is_a_page(copied: Path) -> None:
     for words in ("Faults found", "PASSED", "RAM B", "C, step by step", "tsad-edge --model"):
         assert words in text
     assert max(map(len, text.splitlines())) <= 140
+
+
+def test_readme_shows_every_json_file_as_it_is(finished: Path) -> None:
+    """One example of each file the stages write, with the keys it really has."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    shown = dict(re.findall(r"`([\w/<>]+\.json)`\n\n```json\n(.*?)```", readme, re.S))
+    written = {
+        str(path.relative_to(finished)).replace("pump-1", "<entity>")
+        for path in finished.rglob("*.json")
+        if not path.is_relative_to(finished / "csrc")  # copies of detector.json
+    }
+    assert set(shown) == written
+    for name, text in shown.items():
+        example, real = json.loads(text), json.loads((finished / name.replace("<entity>", "pump-1")).read_text())
+        assert example["schema"] == real["schema"] == 1
+        assert set(example) == set(real), name
