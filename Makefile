@@ -38,7 +38,7 @@ msl: .venv/.demo ## NASA-MSL, all entities, both models; TSAD_MIRROR is the fold
 	@python benchmarks/msl.py
 
 clean:
-	rm -rf .venv build artifacts scores data csrc/generated dist
+	rm -rf .venv build artifacts scores data/values data/labels data/cache csrc/generated dist
 
 preflight: ## names what is missing, before anything is installed
 	@PYTHON=$(PYTHON) sh .ci/preflight

@@ -1,6 +1,6 @@
 """Native against PyTorch, side by side in one run, one thread: `make bench`.
 
-The ratio is asserted, the times are printed: machines are noisy, ratios in one run less so.
+Prints times; what counts is their ratio, which says more than either on a noisy machine.
 """
 
 from __future__ import annotations

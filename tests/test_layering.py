@@ -97,6 +97,13 @@ def test_codegen_goes_down_and_stays_inside() -> None:
             )
 
 
+def test_only_the_command_prints() -> None:
+    for path in [*(ROOT / "python/tsad_edge").rglob("*.py"), *(ROOT / "codegen").rglob("*.py")]:
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        prints = [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+        assert prints == [] or path.name == "cli.py", f"{path.name} prints in line {prints}"
+
+
 def test_a_sideways_import_is_seen(tmp_path: Path) -> None:
     for name, text in {"a": "from . import b\n", "b": "from .c import x\n", "c": "from .a import y\n"}.items():
         (tmp_path / f"{name}.py").write_text(text)

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tsad {chosen.verb}: {error}", file=sys.stderr)
         return 1
     except ImportError as error:
-        print(f"tsad {chosen.verb}: {error}; pip install 'tsad-edge[train]' brings it", file=sys.stderr)
+        print(f"tsad {chosen.verb}: {error}; pip install 'tsad-edge[train]' torch==2.13.0 brings it", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"tsad {chosen.verb}: stopped; nothing was half-written", file=sys.stderr)

@@ -53,15 +53,20 @@ def _faults(metrics: dict[str, Any]) -> str:
     """Events found by kind, and what it cost in false alarms."""
     model = metrics["model"]
     if model is None:
-        return f"No labels, so nothing to judge by; alarms by entity: {metrics['unlabelled_alarms']}"
+        alarms = ", ".join(f"{entity} {count}" for entity, count in metrics["unlabelled_alarms"].items())
+        return f"No labels, so nothing to judge by; samples with an alarm: {alarms}"
     rows = [["kind", "found"]]
     rows += [[kind, f"{row['found']} of {row['events']}"] for kind, row in model["by_kind"].items()]
     rate, wanted = _number(model["false_alarms_per_1000"], 2), metrics["wanted_false_alarms_per_1000"]
+    supported = metrics["supported_false_alarms_per_1000"]
+    limits = f"{wanted:g} were wanted" + (
+        f", the calibration supports no less than {supported:.2f}" if supported > wanted else ""
+    )
     return "\n".join(
         [
             f"Faults found at the label-free threshold, {model['entities']} entities, {model['samples']} samples",
             _indent(table(rows)),
-            f"  false alarms: {model['false_alarms']} samples, {rate} per 1000 normal ones; {wanted:g} were wanted",
+            f"  false alarms: {model['false_alarms']} samples, {rate} per 1000 normal ones; {limits}",
             f"    {model['lingering']} of them in the window after a fault, which still holds its samples",
             f"    {model['false_alarm_events']} events touch no fault",
         ]
@@ -75,12 +80,16 @@ def _floors(metrics: dict[str, Any]) -> str:
     rows = [["", "AUC-PR", "F1"]]
     for name, row in {"model": metrics["model"], **metrics["floors"]}.items():
         rows.append([name, _number(row["auc_pr"], 3), _number(row["f1"], 3)])
-    ours = metrics["model"]["auc_pr"] or 0.0
-    unbeaten = [name for name, row in metrics["floors"].items() if (row["auc_pr"] or 0.0) >= ours]
-    verdict = f"NOT better on AUC-PR than {', '.join(unbeaten)}" if unbeaten else "every floor is beaten on AUC-PR"
+    verdicts = []
+    for text, key in (("AUC-PR", "auc_pr"), ("F1", "f1")):
+        ours = metrics["model"][key] or 0.0
+        unbeaten = [name for name, row in metrics["floors"].items() if (row[key] or 0.0) >= ours]
+        verdicts.append(
+            f"on {text} " + (f"NOT better than {', '.join(unbeaten)}" if unbeaten else "every floor is beaten")
+        )
     return "\n".join(
         [
-            f"Model and floors: {verdict}",
+            f"Model and floors: {'; '.join(verdicts)}",
             _indent(table(rows)),
             "  AUC-PR: mean over entities; F1: point-wise, pooled, thresholds by one rule without labels",
         ]

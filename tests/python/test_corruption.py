@@ -112,6 +112,15 @@ def test_ten_damages_are_found_and_named(copied: Path, stage: Callable[[str], No
 
 
 @pytest.mark.slow
+def test_thirty_damages_of_an_lstm_are_found_and_named(copied: Path, stage: Callable[[str], None]) -> None:
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("train: {", "train: {model: lstm, "))
+    for name in ("train", "test", "convert", "check"):
+        stage(name)
+    play(copied, stage, 30, seed=30)
+
+
+@pytest.mark.slow
 def test_a_hundred_damages_are_found_and_named(copied: Path, stage: Callable[[str], None]) -> None:
     play(copied, stage, 100, seed=100)
 

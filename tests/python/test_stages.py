@@ -107,3 +107,16 @@ def test_readme_shows_every_json_file_as_it_is(finished: Path) -> None:
         example, real = json.loads(text), json.loads((finished / name.replace("<entity>", "pump-1")).read_text())
         assert example["schema"] == real["schema"] == 1
         assert set(example) == set(real), name
+
+
+def test_prepare_says_which_files_dvc_does_not_watch(empty: Path) -> None:
+    """`dvc repro` sees a new CSV only where it is a dep."""
+    from tsad_edge import params, stages
+
+    Path("normal.csv").write_text("a\n" + "\n".join(str(i % 7) for i in range(200)) + "\n")
+    Path("params.yaml").write_text("prepare: {dataset: own, window: 10, csv: {train: normal.csv}}")
+    assert "dvc.yaml" not in stages.prepare(params.load())
+    Path("dvc.yaml").write_text("stages: {}\n")
+    assert "add normal.csv to the deps of prepare" in stages.prepare(params.load())
+    Path("dvc.yaml").write_text("stages: {prepare: {cmd: tsad prepare, deps: [normal.csv]}}\n")
+    assert "dvc.yaml" not in stages.prepare(params.load())

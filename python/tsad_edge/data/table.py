@@ -201,7 +201,12 @@ def _numbers(column: pd.Series) -> NDArray[np.float64]:
 def _channel(column: pd.Series, name: str) -> NDArray[np.float64]:
     """Numbers; NaN where the field is empty or nan, and nowhere else."""
     found = _numbers(column)
-    _fail(column, np.isnan(found) & column.notna().to_numpy(), name, "is not a number; mend it, or drop the column")
+    _fail(
+        column,
+        np.isnan(found) & column.notna().to_numpy(),
+        name,
+        "is not a number; mend it, drop the column, or, if it holds times, set csv.time",
+    )
     return found
 
 
