@@ -10,7 +10,7 @@ Nothing here knows the package it is installed in, or where files lie.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,7 @@ def compile_graph(
     name: str,
     threshold: float,
     *,
+    channels: Sequence[str] | None = None,
     entity: str = "",
     layout: str = "generic",
     redo: str = "tsad convert",
@@ -74,6 +75,8 @@ def compile_graph(
         C name, see `c_name`; files belong into ``<name>/<name>.h`` and ``<name>/<name>.c``.
     threshold : float
         Goes into ``<name>_config``.
+    channels : sequence of str, optional
+        Names of a sample's values, in their order; a host then finds the columns of a CSV by them.
     entity, redo : str
         For the banner.
     layout : str
@@ -82,7 +85,7 @@ def compile_graph(
     Raises
     ------
     ValueError
-        Unknown layout, or a threshold that is not finite.
+        Unknown layout, a threshold that is not finite, or names that are not one for each channel, all different.
 
     Examples
     --------
@@ -95,7 +98,8 @@ def compile_graph(
         raise ValueError(f"layout {layout!r} is not known; 'generic' is")
     steps = passes.run(graph)
     final = steps[-1][1]
-    made = emit(final, name, threshold, entity=entity, identity=digest(graph), mac_before=mac(graph), redo=redo)
+    banner = {"entity": entity, "identity": digest(graph), "redo": redo}
+    made = emit(final, name, threshold, channels=channels, mac_before=mac(graph), **banner)
     return Compiled(name, made.header, made.source, final, steps, made.cost)
 
 

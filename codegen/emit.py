@@ -7,6 +7,7 @@ The bytes depend on nothing but the arguments.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,7 @@ def emit(
     name: str,
     threshold: float,
     *,
+    channels: Sequence[str] | None = None,
     entity: str = "",
     identity: str = "",
     mac_before: int | None = None,
@@ -54,6 +56,8 @@ def emit(
         C name, as `c_name` makes it.
     threshold : float
         Goes into ``<name>_config``, as float32.
+    channels : sequence of str, optional
+        Names of a sample's values, in their order.
     entity, identity, mac_before, redo
         For the banner: whose model, SHA-256 of the graph as loaded, multiply-adds before the passes, the command that
         writes these files again. Without an identity it is that of the graph itself.
@@ -61,7 +65,8 @@ def emit(
     Raises
     ------
     ValueError
-        The graph has no plan, or the threshold is not a finite float32.
+        The graph has no plan, the threshold is not a finite float32, or the names are not one for each channel, all
+        different and without a zero character.
     """
     if graph.plan is None:
         raise ValueError("the graph has no memory plan; run the passes first")
@@ -69,6 +74,8 @@ def emit(
         raise ValueError(f"threshold {threshold} is not a finite float32")
     verify(graph)
     writer = _Writer(graph, name)
+    if channels is not None:
+        _check_names(channels, writer.channels)
     identity = identity or digest(graph)
     before = mac(graph) if mac_before is None else mac_before
     cost = writer.cost(before)
@@ -82,7 +89,22 @@ def emit(
         f" * RAM    {cost['memory_bytes']} bytes, {cost['arena_bytes']} of them arena\n"
         " */\n"
     )
-    return Emitted(name, banner + writer.header(), banner + writer.source(threshold, identity), cost)
+    return Emitted(name, banner + writer.header(), banner + writer.source(threshold, channels, identity), cost)
+
+
+def _check_names(names: Sequence[str], count: int) -> None:
+    if isinstance(names, str):
+        raise ValueError(f"channel names are a sequence of texts, not the one text {names!r}")
+    if len(names) != count:
+        raise ValueError(
+            f"{len(names)} channel names ({', '.join(map(repr, names))}), but the graph has {count} channels"
+        )
+    twice = sorted({n for n in names if list(names).count(n) > 1})
+    if twice:
+        raise ValueError(f"channel names {', '.join(map(repr, twice))} are there more than once")
+    zero = [n for n in names if "\0" in n]
+    if zero:
+        raise ValueError(f"channel name {zero[0]!r} holds a zero character, which ends a string in C")
 
 
 class _Writer:
@@ -136,13 +158,18 @@ class _Writer:
             f"#ifdef TSAD_WEIGHTS\n{''.join(arrays)}\n#endif\n\n#endif\n"
         )
 
-    def source(self, threshold: float, identity: str) -> str:
+    def source(self, threshold: float, channels: Sequence[str] | None, identity: str) -> str:
         name, spans, crc = self.name, [], 0
         forward = self._forward()
         for constant, identifier in self.constants.items():
             values = np.ascontiguousarray(self.graph.constants[constant], "<f4")
             crc = zlib.crc32(values.tobytes(), crc)
             spans.append(f"    {{{ctext.string(constant)}, {identifier}, {values.size}, 4}},\n")
+        names, named = "", ""
+        if channels is not None:
+            lines = "".join(f"    {ctext.string(channel)},\n" for channel in channels)
+            names = f"static const char *const channel_names[{len(channels)}] = {{\n{lines}}};\n\n"
+            named = "    .channel_names = channel_names,\n"
         return (
             f'#define TSAD_WEIGHTS\n#include "{name}.h"\n\n#include "kernels.h"\n\n'
             f"#if TSAD_MODEL_ABI != {MODEL_ABI}\n"
@@ -153,6 +180,7 @@ class _Writer:
             f"    TSAD_K(enter_f32)({self.channels}, sample, table, (float *)slot);\n}}\n\n"
             f"{forward}\n"
             f"static const tsad_span weights[{len(spans)}] = {{\n{''.join(spans)}}};\n\n"
+            f"{names}"
             f"const tsad_model TSAD_SYMBOL({name}) = {{\n"
             f"    .abi = {MODEL_ABI},\n"
             f"    .crc = 0x{crc:08x}u,\n"
@@ -163,6 +191,7 @@ class _Writer:
             "    .weights = weights,\n"
             f"    .weight_arrays = {len(spans)},\n"
             f"    .channels = {self.channels},\n"
+            f"{named}"
             f"    .window = {self.window},\n"
             f"    .parts = {self.parts},\n"
             f"    .slot_size = {4 * self.channels},\n"
@@ -173,7 +202,10 @@ class _Writer:
             "    .enter = enter,\n"
             "    .forward = forward,\n"
             "};\n\n"
-            f"const tsad_config {name}_config = {{.threshold = {ctext.literal(threshold)}}};\n"
+            f"const tsad_config {name}_config = {{\n"
+            "    .size = sizeof(tsad_config),\n"
+            f"    .threshold = {ctext.literal(threshold)},\n"
+            "};\n"
         )
 
     def _forward(self) -> str:

@@ -103,6 +103,14 @@ py::list weights(const std::shared_ptr<Model> &m) {
     return found;
 }
 
+/* In the order of a sample's values, or None. */
+std::optional<std::vector<std::string>> channel_names(const Model &m) {
+    const char *const *names = m.model->channel_names;
+    if (names == nullptr)
+        return std::nullopt;
+    return std::vector<std::string>(names, names + m.model->channels);
+}
+
 /* ---------------------------------------------------------------- arrays */
 
 template <typename T> const T *data_of(const py::array &a) { return static_cast<const T *>(a.data()); }
@@ -165,7 +173,9 @@ class Detector {
         const std::size_t size = tsad_memory_size(model_->model, batch);
         if (size == 0)
             throw py::value_error("batch: " + std::to_string(batch) + " windows at once are not possible; try 256");
-        const tsad_config config = {threshold.value_or(model_->config->threshold)};
+        tsad_config config;
+        check(tsad_config_copy(&config, model_->config), model_->where);
+        config.threshold = threshold.value_or(config.threshold);
         if (std::isnan(config.threshold))
             throw py::value_error("threshold: is not a number");
         memory_.resize((size + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
@@ -333,6 +343,7 @@ PYBIND11_MODULE(_core, module) {
         .def_property_readonly("isa", [](const Model &m) { return m.model->isa; })
         .def_property_readonly("layout", [](const Model &m) { return m.model->layout; })
         .def_property_readonly("channels", [](const Model &m) { return m.model->channels; })
+        .def_property_readonly("channel_names", &channel_names, "Names of a sample's values, or None.")
         .def_property_readonly("window", [](const Model &m) { return m.model->window; })
         .def_property_readonly("parts", [](const Model &m) { return m.model->parts; })
         .def_property_readonly("crc", [](const Model &m) { return m.model->crc; })

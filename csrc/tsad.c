@@ -17,7 +17,7 @@ const char *tsad_status_text(int status) {
     case TSAD_WARMING_UP:
         return "warming up: the window is not full yet";
     case TSAD_ERR_ARG:
-        return "an argument is null, misaligned or not a number";
+        return "an argument is null, misaligned, too short or not a number";
     case TSAD_ERR_ABI:
         return "the model was generated for another version of tsad_model";
     case TSAD_ERR_MEMORY:
@@ -141,20 +141,32 @@ static size_t batch_for(const tsad_model *m, size_t size) {
     return batch;
 }
 
+int tsad_config_copy(tsad_config *to, const tsad_config *from) {
+    const size_t oldest = offsetof(tsad_config, threshold) + sizeof(float);
+    if (to == NULL || from == NULL || from->size < oldest)
+        return TSAD_ERR_ARG;
+    const size_t known = from->size < sizeof *to ? from->size : sizeof *to;
+    memmove(to, from, known); /* both may be the same */
+    memset((unsigned char *)to + known, 0, sizeof *to - known);
+    to->size = (uint32_t)sizeof *to;
+    return TSAD_OK;
+}
+
 int tsad_init(tsad *d, const tsad_model *m, const tsad_config *c, void *memory, size_t size) {
     if (d == NULL || m == NULL || c == NULL || memory == NULL)
         return TSAD_ERR_ARG;
     const int status = tsad_model_check(m);
     if (status != TSAD_OK)
         return status;
-    if ((uintptr_t)memory % TSAD_ALIGN != 0 || is_nan(c->threshold))
+    tsad_config config;
+    if ((uintptr_t)memory % TSAD_ALIGN != 0 || tsad_config_copy(&config, c) != TSAD_OK || is_nan(config.threshold))
         return TSAD_ERR_ARG;
     const size_t least = tsad_memory_size(m, 1);
     if (least == 0 || size < least)
         return TSAD_ERR_MEMORY;
 
     d->model = m;
-    d->config = *c;
+    d->config = config;
     d->table = m->table;
     d->batch = batch_for(m, size);
     d->slots = (unsigned char *)memory;

@@ -32,8 +32,9 @@ extern "C" {
 
 /*
  * Two numbers that change for different reasons: the library's version, and the model ABI. The second goes up with any
- * change to tsad_model, tsad_span or tsad_config, even a field at the end, because a model library of one release
- * hands them to a host of another. `abi` stays the first field for ever: a host reads it before anything else.
+ * change to tsad_model or tsad_span, even a field at the end, because a model library of one release hands them to a
+ * host of another. `abi` stays the first field for ever: a host reads it before anything else. tsad_config may get
+ * fields at its end without that, because it tells its size; any other change to it raises the ABI, too.
  */
 #define TSAD_VERSION "0.1.0"
 #define TSAD_MODEL_ABI 1
@@ -56,7 +57,7 @@ extern "C" {
 enum tsad_status {
     TSAD_OK = 0,
     TSAD_WARMING_UP = 1,  /* the window is not full yet: there is no score */
-    TSAD_ERR_ARG = -1,    /* a null pointer, memory that is not aligned, a threshold that is NaN */
+    TSAD_ERR_ARG = -1,    /* a null pointer, memory that is not aligned, a config too short or with a NaN threshold */
     TSAD_ERR_ABI = -2,    /* the model was generated for another TSAD_MODEL_ABI */
     TSAD_ERR_MEMORY = -3, /* fewer bytes than tsad_memory_size(model, 1), or that size overflows */
     TSAD_ERR_CRC = -4,    /* the weights are not those that were generated */
@@ -87,11 +88,13 @@ typedef struct tsad_model {
     const tsad_span *weights;
     uint32_t weight_arrays; /* length of `weights` */
     uint32_t channels;      /* C: values in a sample */
-    uint32_t window;        /* W: samples in a window; the first W-1 samples have no score */
-    uint32_t parts;         /* shares per window that forward can give: C, or 0 when the model has none */
-    uint32_t slot_size;     /* bytes of one slot: a sample as the network wants it */
-    uint32_t arena_fixed;   /* forward on n windows needs arena_fixed + n * arena_window bytes, */
-    uint32_t arena_window;  /* both multiples of TSAD_ALIGN */
+    /* C names in UTF-8, no two alike, in the order of a sample's values; NULL where nobody knows them. */
+    const char *const *channel_names;
+    uint32_t window;       /* W: samples in a window; the first W-1 samples have no score */
+    uint32_t parts;        /* shares per window that forward can give: C, or 0 when the model has none */
+    uint32_t slot_size;    /* bytes of one slot: a sample as the network wants it */
+    uint32_t arena_fixed;  /* forward on n windows needs arena_fixed + n * arena_window bytes, */
+    uint32_t arena_window; /* both multiples of TSAD_ALIGN */
 
     /* The part of the graph that acts on each sample alone (the scaler): sample (C) -> slot. */
     const float *table; /* its per-channel constants, replaceable by the detector */
@@ -121,9 +124,22 @@ int tsad_model_check(const tsad_model *m);
 
 /* ---------------------------------------------------------------- config: what a plant may change */
 
+/*
+ * `size` stays the first field for ever: it says how much of this struct its writer knew. Later releases append fields;
+ * what is not within `size` counts as 0, and 0 means off. A reader older than the writer leaves what it does not know.
+ */
 typedef struct tsad_config {
+    uint32_t size;   /* sizeof(tsad_config) of whoever wrote it */
     float threshold; /* a sample is abnormal when its score is greater; +infinity: never */
 } tsad_config;
+
+/*
+ * Copies a config of any release into one of this release: the first min(size, sizeof(tsad_config)) bytes, zero for
+ * the rest, and `size` is then that of this release. A plain assignment of a library's config would read past its end.
+ * TSAD_OK, or TSAD_ERR_ARG for NULL or a size without the fields of version 0.1.0 (size, threshold); then *to is as it
+ * was.
+ */
+int tsad_config_copy(tsad_config *to, const tsad_config *from);
 
 /*
  * A model library (a shared object made by `tsad convert`) exports these two under these names. `isa` is "generic",
@@ -182,7 +198,8 @@ size_t tsad_memory_size(const tsad_model *m, size_t batch);
 /*
  * Takes `size` bytes at `memory` (aligned to TSAD_ALIGN) for as long as the detector lives; more bytes than
  * tsad_memory_size(m, 1) make tsad_score faster. The weights' CRC is checked here, once. Model and memory must outlive
- * the detector; the config is copied. TSAD_OK, or TSAD_ERR_ARG, _ABI, _CRC, _MEMORY, and then *d is as it was.
+ * the detector; the config is copied, by tsad_config_copy. TSAD_OK, or TSAD_ERR_ARG, _ABI, _CRC, _MEMORY, and then *d
+ * is as it was.
  */
 int tsad_init(tsad *d, const tsad_model *m, const tsad_config *c, void *memory, size_t size);
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tsad_edge import codegen
 
 CHANNELS, WINDOW, CODE = 3, 16, 8
+NAMES = ("a", "b", "c")
 SAMPLES = 64
 THRESHOLD = 0.5
 
@@ -74,12 +75,12 @@ def files() -> dict[str, str]:
     """Text of every generated file, by name."""
     graph = codegen.load_program(program())
     made = codegen.compile_graph(
-        graph, "m_reference", THRESHOLD, entity="reference", redo="python csrc/reference/generate.py"
+        graph, "m_reference", THRESHOLD, channels=NAMES, entity="reference", redo="python csrc/reference/generate.py"
     )
     series = samples()
     windows = np.lib.stride_tricks.sliding_window_view(series, WINDOW, axis=0).transpose(0, 2, 1)
     scores = codegen.interpret(graph, windows).scores.astype(np.float32)
-    rows = ["a,b,c", *(",".join(f"{v:.9g}" for v in row) for row in series)]
+    rows = [",".join(NAMES), *(",".join(f"{v:.9g}" for v in row) for row in series)]
     golden = ["score", *["nan"] * (WINDOW - 1), *(f"{score:.9g}" for score in scores)]
     return {
         "m_reference.h": made.header,

@@ -65,6 +65,12 @@ static const tsad_span weights[5] = {
     {"decoder.bias", m_reference_w4, 48, 4},
 };
 
+static const char *const channel_names[3] = {
+    "a",
+    "b",
+    "c",
+};
+
 const tsad_model TSAD_SYMBOL(m_reference) = {
     .abi = 1,
     .crc = 0x66beff5eu,
@@ -75,6 +81,7 @@ const tsad_model TSAD_SYMBOL(m_reference) = {
     .weights = weights,
     .weight_arrays = 5,
     .channels = 3,
+    .channel_names = channel_names,
     .window = 16,
     .parts = 3,
     .slot_size = 12,
@@ -86,4 +93,7 @@ const tsad_model TSAD_SYMBOL(m_reference) = {
     .forward = forward,
 };
 
-const tsad_config m_reference_config = {.threshold = 0.5f};
+const tsad_config m_reference_config = {
+    .size = sizeof(tsad_config),
+    .threshold = 0.5f,
+};

@@ -1,61 +1,50 @@
 /*
  * host.c - the program tsad-edge: sensor CSV in, scores and alarms or events out, by the C that a device runs.
  *
- * Owns the command line, what a column means, and the words of every error; the detector is tsad.c, the CSV csv.c.
- * A third of its length is those words: each names file, line, column, value and what to do next.
+ * Owns the command line, the model library and the run; the detector is tsad.c, what a column means is columns.c, the
+ * CSV csv.c. Every error names file, line, column, value and what to do next.
  */
-#include "csv.h"
+#include "columns.h"
+#include "fail.h"
 #include "m_reference.h"
 #include "tsad.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum exit_code { EXIT_OK, EXIT_SYSTEM, EXIT_USAGE, EXIT_INPUT, EXIT_MODEL };
-
 static const char USAGE[] =
-    "usage: tsad-edge [--model LIB.so] [--threshold X] [--events] FILE.csv | -\n"
+    "usage: tsad-edge [--model LIB.so] [--threshold X] [--time NAME] [--events] FILE.csv | -\n"
     "\n"
     "Scores every row of a CSV file with a compiled detector and writes CSV: t,score,alarm.\n"
     "\n"
     "  --model LIB.so   a model library made by `tsad convert`; without it the built-in reference model\n"
     "  --threshold X    alarm where score > X, instead of the model's own threshold\n"
+    "  --time NAME      the column that holds the time, instead of the first named timestamp, time, t or date\n"
     "  --events         write events instead: id,start,end,peak,peak_t,top (top: channel with the largest share, or "
     "-1)\n"
     "  --version        version and model ABI\n"
     "  FILE.csv         '-' reads standard input and answers each row at once\n"
     "\n"
-    "Columns: one named timestamp, time, t or date holds integers or ISO 8601 times (then t is in milliseconds, UTC);\n"
-    "is_anomaly, label and anomaly are ignored; all others are channels, in the model's order. Without a header all "
-    "are\n"
-    "channels and t is the row's index. A row with an empty field, nan or inf is refused: score nan, alarm 0.\n"
+    "Columns: the time holds integers or ISO 8601 times (then t is in milliseconds, UTC); without one t is the row's\n"
+    "index. Channels are found by the model's names, in any order; other columns are ignored. Where there is no "
+    "header,\n"
+    "all columns are channels, in the model's order; where the model has no names, all but the time and is_anomaly,\n"
+    "label, anomaly. A row with an empty field, nan or inf is refused: score nan, alarm 0.\n"
     "\n"
     "Exit status: 0 done, 1 out of memory or output not written, 2 usage, 3 input bad or too short, 4 model.\n";
 
 typedef struct options {
     const char *model;
     const char *file;
+    const char *time; /* name of the column; NULL: one of the usual names */
     float threshold;
     int has_threshold;
     int events;
 } options;
-
-static int fail(int code, const char *format, ...) {
-    va_list arguments;
-    fflush(stdout);
-    fputs("tsad-edge: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    return code;
-}
-
-static int out_of_memory(void) { return fail(EXIT_SYSTEM, "out of memory"); }
 
 /* ---------------------------------------------------------------- command line and model */
 
@@ -71,12 +60,14 @@ static int parse(int argc, char **argv, options *o) {
             return EXIT_OK;
         } else if (strcmp(word, "--events") == 0) {
             o->events = 1;
-        } else if (strcmp(word, "--model") == 0 || strcmp(word, "--threshold") == 0) {
+        } else if (strcmp(word, "--model") == 0 || strcmp(word, "--threshold") == 0 || strcmp(word, "--time") == 0) {
             if (i + 1 == argc)
                 return fail(EXIT_USAGE, "%s wants a value\n\n%s", word, USAGE);
             const char *value = argv[++i];
             if (strcmp(word, "--model") == 0) {
                 o->model = value;
+            } else if (strcmp(word, "--time") == 0) {
+                o->time = value;
             } else if (csv_number(value, &o->threshold) == CSV_NUMBER) {
                 o->has_threshold = 1;
             } else {
@@ -131,127 +122,6 @@ static int open_model(const char *path, const tsad_model **model, const tsad_con
     return EXIT_OK;
 }
 
-/* ---------------------------------------------------------------- columns */
-
-enum role { CHANNEL, TIME, IGNORED };
-
-typedef struct table {
-    const char *name; /* of the file, for messages */
-    csv_reader csv;
-    enum role *roles;
-    char **titles; /* NULL without a header */
-    size_t columns;
-} table;
-
-static int bad_field(const table *t, size_t column, const char *remedy) {
-    const char *title = t->titles != NULL ? t->titles[column] : NULL;
-    return fail(EXIT_INPUT, "%s: line %zu, column %zu%s%s%s: '%s' %s", t->name, t->csv.line, column + 1,
-                title != NULL ? " (" : "", title != NULL ? title : "", title != NULL ? ")" : "", t->csv.fields[column],
-                remedy);
-}
-
-static int bad_line(const table *t) {
-    if (t->csv.column != 0)
-        return fail(EXIT_INPUT, "%s: line %zu, column %zu: %s", t->name, t->csv.line, t->csv.column, t->csv.problem);
-    return fail(EXIT_INPUT, "%s: line %zu: %s", t->name, t->csv.line, t->csv.problem);
-}
-
-static int named_one_of(const char *title, const char *const *names, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (csv_same(title, names[i]))
-            return 1;
-    return 0;
-}
-
-static int is_header(const table *t) {
-    float value;
-    for (size_t i = 0; i < t->columns; i++)
-        if (csv_number(t->csv.fields[i], &value) == CSV_TEXT)
-            return 1;
-    return 0;
-}
-
-/* Decides by the first line what each column is; *pending tells that this line is already data. */
-static int read_columns(table *t, const tsad_model *m, int *pending) {
-    static const char *const times[] = {"timestamp", "time", "t", "date"};
-    static const char *const labels[] = {"is_anomaly", "label", "anomaly"};
-    size_t channels = 0;
-    int time_found = 0, iso;
-    int64_t when;
-    const enum csv_result result = csv_next(&t->csv);
-    if (result == CSV_NO_MEMORY)
-        return out_of_memory();
-    if (result == CSV_BAD)
-        return bad_line(t);
-    if (result == CSV_END)
-        return fail(EXIT_INPUT, "%s: is empty; a CSV with a row per sample and a column per channel is wanted",
-                    t->name);
-    t->columns = t->csv.count;
-    *pending = !is_header(t);
-    t->roles = (enum role *)calloc(t->columns, sizeof *t->roles);
-    if (t->roles == NULL || (!*pending && (t->titles = (char **)calloc(t->columns, sizeof *t->titles)) == NULL))
-        return out_of_memory();
-    for (size_t i = 0; i < t->columns; i++) {
-        t->roles[i] = CHANNEL;
-        if (!*pending) {
-            const char *title = t->csv.fields[i];
-            if (csv_time(title, &when, &iso) && iso)
-                return bad_field(t, i,
-                                 "is a time, and the file has no header; give it one that names the column "
-                                 "'timestamp'");
-            if ((t->titles[i] = (char *)malloc(strlen(title) + 1)) == NULL)
-                return out_of_memory();
-            strcpy(t->titles[i], title);
-            if (!time_found && named_one_of(title, times, sizeof times / sizeof *times)) {
-                t->roles[i] = TIME;
-                time_found = 1;
-            } else if (named_one_of(title, labels, sizeof labels / sizeof *labels)) {
-                t->roles[i] = IGNORED;
-            }
-        }
-        channels += t->roles[i] == CHANNEL;
-    }
-    if (t->columns == 1 && m->channels > 1)
-        return fail(EXIT_INPUT,
-                    "%s: line %zu: there is no comma in it, but the model %s has %" PRIu32
-                    " channels; write commas between the fields and decimal points within them",
-                    t->name, t->csv.line, m->name, m->channels);
-    if (channels != m->channels)
-        return fail(EXIT_INPUT,
-                    "%s: line %zu: %zu channel columns, but the model %s has %" PRIu32
-                    "; give the columns it was trained with, in that order, or another --model",
-                    t->name, t->csv.line, channels, m->name, m->channels);
-    return EXIT_OK;
-}
-
-/* One row into a sample; what is missing becomes NaN, which the detector refuses. */
-static int read_row(const table *t, int64_t *time, float *sample) {
-    if (t->csv.count != t->columns)
-        return fail(EXIT_INPUT, "%s: line %zu: %zu fields, but the first line has %zu; each row needs one a column",
-                    t->name, t->csv.line, t->csv.count, t->columns);
-    for (size_t i = 0; i < t->columns; i++) {
-        if (t->roles[i] == TIME && !csv_time(t->csv.fields[i], time, NULL))
-            return bad_field(t, i,
-                             "is neither an integer from 0 on nor an ISO 8601 time from 1970 on, such as "
-                             "2024-05-01T12:30:00Z");
-        if (t->roles[i] != CHANNEL)
-            continue;
-        switch (csv_number(t->csv.fields[i], sample)) {
-        case CSV_NUMBER:
-            break;
-        case CSV_MISSING:
-            *sample = strtof("nan", NULL);
-            break;
-        case CSV_TEXT:
-            return bad_field(t, i,
-                             "is not a number; write one with a decimal point, or leave the field empty where "
-                             "the value is missing");
-        }
-        sample++;
-    }
-    return EXIT_OK;
-}
-
 /* ---------------------------------------------------------------- the run */
 
 static void print_event(const tsad_event *e) {
@@ -270,11 +140,11 @@ static void print_score(int64_t t, const tsad_result *r, int status) {
 static int time_stands(const table *t, const tsad *d) {
     char remedy[128];
     size_t column = 0;
-    while (t->roles[column] != TIME)
+    while (t->roles[column] != COLUMN_TIME)
         column++;
     sprintf(remedy, "is not after t = %" PRIu64 " of an earlier row; sort the rows by time, one row for each time",
             d->last_t);
-    return bad_field(t, column, remedy);
+    return table_bad_field(t, column, remedy);
 }
 
 /* Steps through all rows. `pending`: the reader already stands on the first one. */
@@ -287,12 +157,12 @@ static int run(table *t, tsad *d, float *sample, int pending, const options *o) 
         if (result == CSV_NO_MEMORY)
             return out_of_memory();
         if (result == CSV_BAD)
-            return bad_line(t);
+            return table_bad_line(t);
         if (result == CSV_END)
             break;
         int64_t time = row;
         tsad_result r;
-        const int bad = read_row(t, &time, sample);
+        const int bad = table_row(t, &time, sample);
         if (bad)
             return bad;
         const int status = tsad_step(d, (uint64_t)time, sample, &r);
@@ -328,15 +198,10 @@ static int score_file(const options *o, const tsad_model *m, tsad *d) {
         code = fail(EXIT_INPUT, "%s: cannot be opened: %s; give the path of a CSV file, or - for standard input",
                     t.name, strerror(errno));
     if (code == EXIT_OK)
-        code = read_columns(&t, m, &pending);
+        code = table_columns(&t, m, o->time, &pending);
     if (code == EXIT_OK)
         code = run(&t, d, sample, pending, o);
-    if (t.titles != NULL)
-        for (size_t i = 0; i < t.columns; i++)
-            free(t.titles[i]);
-    free(t.titles);
-    free(t.roles);
-    csv_free(&t.csv);
+    table_free(&t);
     free(sample);
     if (t.csv.file != NULL && !is_stdin)
         fclose(t.csv.file);
@@ -353,14 +218,16 @@ int main(int argc, char **argv) {
         code = open_model(o.model, &m, &standard);
         if (code != EXIT_OK)
             return code;
-        tsad_config config = *standard;
+        tsad_config config;
+        int status = tsad_config_copy(&config, standard);
         if (o.has_threshold)
             config.threshold = o.threshold;
         const size_t size = tsad_memory_size(m, 1);
         void *memory = malloc(size != 0 ? size : 1);
         if (memory == NULL)
             return out_of_memory();
-        const int status = tsad_init(&d, m, &config, memory, size);
+        if (status == TSAD_OK)
+            status = tsad_init(&d, m, &config, memory, size);
         code = status < 0 ? fail(EXIT_MODEL, "%s: %s; convert it again", o.model != NULL ? o.model : m->name,
                                  tsad_status_text(status))
                           : score_file(&o, m, &d);

@@ -232,7 +232,9 @@ def _convert_one(folder: Path, entity: str) -> dict[str, int]:
     from . import codegen
 
     detector, graph = read_json(ARTIFACTS / entity / "detector.json"), codegen.load(ARTIFACTS / entity / "graph.pt2")
-    made = codegen.compile_graph(graph, folder.name, detector["threshold"], entity=entity)
+    made = codegen.compile_graph(
+        graph, folder.name, detector["threshold"], entity=entity, channels=detector["channels"]
+    )
     _write_c(folder, made)
     codegen.write_graph(made.graph, folder / "graph.txt", folder / "graph.npz")
     shutil.copy2(ARTIFACTS / entity / "detector.json", folder)

@@ -180,6 +180,35 @@ def test_model_struct(script, native) -> None:  # type: ignore[no-untyped-def]
     assert made.cost["weight_bytes"] + made.cost["table_bytes"] == sum(a.nbytes for a in made.graph.constants.values())
 
 
+def test_channel_names(script, native) -> None:  # type: ignore[no-untyped-def]
+    """Whatever a name holds, C reads back its UTF-8 bytes."""
+    graph = load_program(script("csrc/reference/generate.py").program())
+    names = ['say "hi"\\n', "what??/ ??=1 Ünï\u00b0C 温度\n\t\x7f7", "*/ %s '"]
+    made = compile_graph(graph, "m_named", 0.5, channels=names)
+    assert made.source.isascii() and "??" not in made.source
+    found = native(made).model.channel_names
+    assert [found[i].decode() for i in range(3)] == names
+    unnamed = compile_graph(graph, "m_unnamed", 0.5)
+    assert not native(unnamed).model.channel_names and "channel_names" not in unnamed.source
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["a", "b"], r"2 channel names \('a', 'b'\), but the graph has 3"),
+        (["a", "b", "c", "d"], "4 channel names"),
+        ([], "0 channel names"),
+        ("abc", "not the one text"),
+        (["a", "b", "a"], "'a' are there more than once"),
+        (["a", "b\0", "c"], "zero character"),
+    ],
+)
+def test_channel_names_that_do_not_fit(names: list[str], words: str, script) -> None:  # type: ignore[no-untyped-def]
+    graph = load_program(script("csrc/reference/generate.py").program())
+    with pytest.raises(ValueError, match=words):
+        compile_graph(graph, "m_named", 0.5, channels=names)
+
+
 def test_header_for_users(script, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """The memory macro is what the banner says; without TSAD_WEIGHTS there are no weights; C++ reads it too."""
     module = script("csrc/reference/generate.py")

@@ -1,4 +1,4 @@
-"""The edge binary and model libraries of the hand-written model, whole and broken in two ways, built once."""
+"""The edge binary and model libraries of the hand-written model: whole, nameless and broken in two ways; built once."""
 
 import os
 import shutil
@@ -23,11 +23,12 @@ def make_model(folder: Path, name: str, old: str, new: str) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directory with tsad-edge, libm_tiny.so (with taps), libm_foreign.so (another ABI) and libm_damaged.so."""
+    """Directory with tsad-edge, libm_tiny.so, libm_nameless.so, libm_foreign.so (another ABI), libm_damaged.so."""
     place = tmp_path_factory.mktemp("csrc")
     models = place / "models"
     shutil.copytree(TINY, models / "m_tiny")
     make_model(models / "m_foreign", "m_foreign", "TSAD_MODEL_ABI,", "TSAD_MODEL_ABI + 1,")
+    make_model(models / "m_nameless", "m_nameless", "channel_names,", "NULL,")
     make_model(models / "m_damaged", "m_damaged", "0x2204c7ccu", "0x2204c7cdu")
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
     for command in (

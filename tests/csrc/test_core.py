@@ -32,6 +32,8 @@ def test_one_version() -> None:
 def test_model(tiny: "_core.Model", built: Path) -> None:
     assert (tiny.name, tiny.isa, tiny.layout) == ("m_tiny", "generic", "generic")
     assert (tiny.channels, tiny.window, tiny.parts, tiny.slot_size, tiny.threshold) == (2, 3, 2, 8, 10.0)
+    assert tiny.channel_names == ["a", "b"] and _core.reference().channel_names == ["a", "b", "c"]
+    assert _core.Model(str(built / "libm_nameless.so")).channel_names is None
     assert tiny.memory == 40 and len(tiny.id) == 64
     names, arrays = zip(*tiny.weights, strict=True)
     assert names == ("enter", "gain")

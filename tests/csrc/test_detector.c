@@ -115,6 +115,46 @@ static void refused_at_the_door(void) {
     CHECK(tsad_model_check(&m_tiny) == TSAD_OK && tsad_model_check(NULL) == TSAD_ERR_ARG);
 }
 
+/* Configs of an earlier and of a later release, in memory of exactly their size. */
+static void configs_of_other_releases(void) {
+    double memory[M_TINY_MEMORY / 8 + 1];
+    const size_t oldest = 8, later = sizeof(tsad_config) + 12; /* oldest: size and threshold, version 0.1.0 */
+    unsigned char *bytes = (unsigned char *)malloc(later);
+    tsad_config *theirs = (tsad_config *)(void *)bytes, ours, before;
+    tsad d, d_before;
+    CHECK(bytes != NULL && m_tiny_config.size == sizeof(tsad_config));
+    memset(bytes, 0xff, later);
+    theirs->threshold = 3.0f;
+    memset(&ours, 0x5a, sizeof ours);
+    memset(&d, 0x5a, sizeof d);
+    before = ours;
+    d_before = d;
+    for (uint32_t size = 0; size < oldest; size++) {
+        theirs->size = size;
+        CHECK(tsad_config_copy(&ours, theirs) == TSAD_ERR_ARG);
+        CHECK(tsad_init(&d, &m_tiny, theirs, memory, sizeof memory) == TSAD_ERR_ARG);
+    }
+    CHECK(tsad_config_copy(NULL, theirs) == TSAD_ERR_ARG && tsad_config_copy(&ours, NULL) == TSAD_ERR_ARG);
+    CHECK(memcmp(&ours, &before, sizeof ours) == 0 && memcmp(&d, &d_before, sizeof d) == 0);
+    theirs->size = (uint32_t)later;
+    CHECK(tsad_config_copy(&ours, theirs) == TSAD_OK && ours.size == sizeof ours && ours.threshold == 3.0f);
+    CHECK(tsad_init(&d, &m_tiny, theirs, memory, sizeof memory) == TSAD_OK);
+    CHECK(d.config.size == sizeof(tsad_config) && d.config.threshold == 3.0f);
+    CHECK(theirs->size == later && bytes[later - 1] == 0xff);
+    free(bytes);
+
+    theirs = (tsad_config *)malloc(oldest);
+    CHECK(theirs != NULL);
+    theirs->size = (uint32_t)oldest;
+    theirs->threshold = 4.0f;
+    memset(&ours, 0x5a, sizeof ours);
+    CHECK(tsad_config_copy(&ours, theirs) == TSAD_OK && ours.size == sizeof ours && ours.threshold == 4.0f);
+    for (size_t i = oldest; i < sizeof ours; i++)
+        CHECK(((const unsigned char *)&ours)[i] == 0);
+    CHECK(tsad_init(&d, &m_tiny, theirs, memory, sizeof memory) == TSAD_OK && d.config.threshold == 4.0f);
+    free(theirs);
+}
+
 static void crc(void) {
     static const uint16_t halves[] = {0x3231, 0x3433, 0x3635, 0x3837}; /* "12345678" as little-endian values */
     const tsad_span spans[] = {{"text", "123456789", 9, 1}, {"pairs", halves, 4, 2}, {"nine", "9", 1, 1}};
@@ -242,6 +282,7 @@ int main(void) {
     sizes();
     every_size_gives_the_largest_batch();
     refused_at_the_door();
+    configs_of_other_releases();
     crc();
     for (size_t k = 0; k < 2; k++) {
         warm_up_and_scores(models[k]);

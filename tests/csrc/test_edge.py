@@ -72,6 +72,67 @@ def test_header_time_and_labels(edge) -> None:  # type: ignore[no-untyped-def]
     assert edge("a,T,b\n1,7,-1\n")[1][1:] == ["7,nan,0"]
 
 
+ROWS = [(1, -1), (3, -1), (1, 0), (5, 1), (1, -1)]
+SCORES = ["nan,0", "nan,0", "5,0", "15,1", "14,1"]
+
+
+def csv(header: str, row: str) -> str:
+    """The rows of ROWS; `row` is formatted with t (10 and on), a and b."""
+    return "\n".join([header, *(row.format(t=10 + t, a=a, b=b) for t, (a, b) in enumerate(ROWS))])
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "options", "first", "ignored"),
+    [
+        ("a,b", "{a},{b}", [], 0, ""),
+        ("b,a", "{b},{a}", [], 0, ""),
+        ("b,time,a", "{b},{t},{a}", [], 10, ""),
+        ("Label,b,t,is_anomaly,a", "x,{b},{t},,{a}", [], 10, ""),
+        ("b,fault,a", "{b},none,{a}", [], 0, "fault"),
+        ("A,b,t,a,time,", "9,{b},{t},{a},7,7", [], 10, "A, time, column 6, which has no name"),
+        ("b,stamp,a", "{b},{t},{a}", ["--time", "stamp"], 10, ""),
+        ("t,b,stamp,a", "x,{b},{t},{a}", ["--time", "stamp"], 10, "t"),
+        ("Label,b,a", "{t},{b},{a}", ["--time", "Label"], 10, ""),
+    ],
+)
+def test_columns_by_name(edge, header: str, row: str, options: list[str], first: int, ignored: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = edge(csv(header, row), *options)
+    assert (status, out) == (0, ["t,score,alarm", *(f"{first + i},{s}" for i, s in enumerate(SCORES))])
+    assert err.endswith(f"in.csv: ignored: {ignored}\n") and err.count("\n") == 1 if ignored else err == ""
+
+
+def test_a_reordered_file_scores_the_same(edge) -> None:  # type: ignore[no-untyped-def]
+    lines = [line.split(",") for line in (GOLDEN / "golden.csv").read_text().split()]
+    ordered = edge("\n".join(",".join(line) for line in lines), model=None)
+    for order in ([1, 2, 0], [2, 1, 0], [0, 2, 1]):
+        assert edge("\n".join(",".join(line[i] for i in order) for line in lines), model=None) == ordered
+    assert ordered[0] == 0
+
+
+def test_a_model_without_names_goes_by_position(edge) -> None:  # type: ignore[no-untyped-def]
+    def run(header: str, row: str, *options: str) -> tuple[int, list[str], str]:
+        return edge(csv(header, row), *options, model="libm_nameless.so")  # type: ignore[no-any-return]
+
+    for header in ("x,label,y", "b,label,a"):
+        assert run(header, "{a},0,{b}") == (0, ["t,score,alarm", *(f"{i},{s}" for i, s in enumerate(SCORES))], "")
+    assert run("x,stamp,y", "{a},{t},{b}", "--time", "stamp")[1][1:] == [f"{10 + i},{s}" for i, s in enumerate(SCORES)]
+    refused(run("x,stamp,y", "{a},{t},{b}"), INPUT, "line 1", "3 channel columns", "m_nameless has 2")
+    refused(run("time,x", "{t},{a}"), INPUT, "line 1", "1 channel columns", "m_nameless has 2")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b,T\n1,2,3\n", ["line 1", "no column is named 'stamp'", "--time"]),
+        ("stamp,a,b,stamp\n1,2,3,4\n", ["line 1", "column 4 (stamp)", "second time", "rename or remove"]),
+        ("1,2\n", ["line 1", "no header", "'stamp'", "leave --time out"]),
+    ],
+)
+def test_a_time_that_is_not_there(edge, text: str, words: list[str]) -> None:  # type: ignore[no-untyped-def]
+    refused(edge(text, "--time", "stamp"), INPUT, "in.csv", *words)
+    refused(edge("a,b\n1,2\n", "--time", "b"), INPUT, "line 1", "column 2 (b)", "is a channel", "--time")
+
+
 def test_standard_input_is_answered_row_by_row(built: Path) -> None:
     command = [built / "tsad-edge", "--model", built / "libm_tiny.so", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
@@ -90,10 +151,14 @@ def test_standard_input_is_answered_row_by_row(built: Path) -> None:
         ("a;b\n1,5;2\n", ["line 1", "no comma", "m_tiny has 2", "commas between"]),
         ("1\t2\n", ["line 1", "no comma"]),
         ("1,2,3\n", ["line 1", "3 channel columns", "m_tiny has 2"]),
-        ("time,a\n1,2\n", ["line 1", "1 channel columns", "m_tiny has 2"]),
+        ("time,a\n1,2\n", ["line 1", "no column: b;", "add or rename"]),
+        ("time,a,B\n1,2,3\n", ["line 1", "no column: b;", "add or rename"]),
+        ("x,y\n1,2\n", ["line 1", "no column has a name", "m_tiny knows: a, b;", "by position"]),
+        ("b,a,b\n1,2,3\n", ["line 1", "column 3 (b)", "second time", "rename or remove"]),
+        ("b,a,b,b\n1,2,3,4\n", ["line 1", "column 3 (b)", "second time", "rename or remove"]),
         ("a,b\n1,2\n1\n", ["line 3", "1 fields", "has 2"]),
         ("a,b\n1,2\n\n1,2,3\n", ["line 4", "3 fields", "has 2"]),
-        ("a,pressure\n1,2\n1,high\n", ["line 3", "column 2 (pressure)", "'high'", "not a number"]),
+        ("a,b\n1,2\n1,high\n", ["line 3", "column 2 (b)", "'high'", "not a number"]),
         ("1,2\n1,0x10\n", ["line 2", "column 2:", "'0x10'"]),
         ("1,2\n1,2;5\n", ["line 2", "column 2:", "'2;5'"]),
         ("time,a,b\nyesterday,1,2\n", ["line 2", "column 1 (time)", "'yesterday'", "ISO 8601"]),
@@ -154,6 +219,7 @@ def test_usage(built: Path) -> None:
         ["--what", "x"],
         ["a", "b"],
         ["x", "--model"],
+        ["x", "--time"],
         ["--threshold", "high", "x"],
         ["--threshold", "nan", "x"],
     ):

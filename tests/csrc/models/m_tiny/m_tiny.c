@@ -26,6 +26,8 @@ static void forward(const void *slots, size_t n, float *scores, float *parts, vo
     TSAD_TAP(2, scores, n);
 }
 
+static const char *const channel_names[] = {"a", "b"};
+
 static const tsad_span weights[] = {{"enter", m_tiny_enter, 4, 4}, {"gain", m_tiny_gain, 2, 4}};
 
 const tsad_model TSAD_SYMBOL(m_tiny) = {
@@ -38,6 +40,7 @@ const tsad_model TSAD_SYMBOL(m_tiny) = {
     weights,
     2,
     2,
+    channel_names,
     3,
     2,
     8,
@@ -52,4 +55,4 @@ const tsad_model TSAD_SYMBOL(m_tiny) = {
     NULL,
 };
 
-const tsad_config m_tiny_config = {10.0f};
+const tsad_config m_tiny_config = {sizeof(tsad_config), 10.0f};
