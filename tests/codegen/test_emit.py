@@ -255,11 +255,11 @@ def test_text_that_c_could_misread() -> None:
     assert string('a"\\?é') == '"a\\042\\134\\077\\303\\251"'
     assert comment("a */ b /* c \\\n") == "a * / b / * c / "
     assert c_name("machine-1-1") == "m_machine_1_1"
-    with pytest.raises(ValueError, match="'a-1' and 'a_1' both have the C name m_a_1"):
+    with pytest.raises(ValueError, match="'a-1' and 'a_1' both become C names like m_a_1"):
         c_names(["a-1", "a_1"])
-    with pytest.raises(ValueError, match="both have the C name"):
+    with pytest.raises(ValueError, match="both become C names"):
         c_names(["a", "A"])
-    with pytest.raises(ValueError, match="both have the C name m_a_config"):
+    with pytest.raises(ValueError, match="both become C names like"):
         c_names(["a-config", "a"])
 
 
