@@ -43,7 +43,7 @@ def c_names(entities: Iterable[str]) -> dict[str, str]:
         # Not only equal names: a file system may not tell upper from lower case, and each model has a <name>_config.
         for taken in (name.lower(), name.lower() + "_config"):
             if owner.setdefault(taken, entity) != entity:
-                raise ValueError(f"entities {owner[taken]!r} and {entity!r} both become C names like {name}; rename one")
+                raise ValueError(f"entities {owner[taken]!r} and {entity!r} both become C names like {name}; rename")
         names[entity] = name
     return names
 
