@@ -14,7 +14,7 @@ PYTHON_LAYERS = [
     ["stages"],
     ["train", "threshold", "check", "report", "toolchain", "timing"],
     ["models", "metrics", "floors", "scoring", "plots", "detector"],
-    ["data", "params", "processes", "_core"],
+    ["data", "params", "processes", "rounding", "_core"],
     ["files"],
 ]
 # The compiler: the same rule; `stages` alone may import it.

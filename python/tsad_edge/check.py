@@ -20,11 +20,7 @@ from numpy.typing import NDArray
 
 from .detector import EVENT
 from .detector import events as events_of
-
-ULPS = 4
-"""k of the tolerance: this many units in the last place of the running sum of |terms|."""
-MARGIN = 4.0
-"""The C may be this many times as far from float64 as PyTorch's own float32 is."""
+from .rounding import MARGIN, ULPS
 
 
 @dataclass(frozen=True)
@@ -182,9 +178,13 @@ def summarise(per_entity: dict[str, dict[str, Any]], max_band_share: float) -> d
 
 
 def write_csv(path: Path, t: NDArray[np.int64], values: NDArray[np.float32], channels: Sequence[str]) -> None:
-    """Write a series as the edge binary reads it: a time column, then the channels; floats keep all their bits."""
+    """Write a series as the edge binary reads it: a time column, then the channels; floats keep all their bits.
+
+    The time column has a name that the binary knows and that no channel has.
+    """
+    time = next((name for name in ("timestamp", "time", "t", "date") if name not in channels), "timestamp")
     with open(path, "w", newline="") as file:
-        csv_format.writer(file, lineterminator="\n").writerow(["timestamp", *channels])
+        csv_format.writer(file, lineterminator="\n").writerow([time, *channels])
         np.savetxt(file, np.column_stack([t.astype(object), values.astype(object)]), fmt="%d" + ",%.9g" * len(channels))
 
 

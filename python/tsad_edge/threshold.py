@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MARGIN = 4.0
-"""The C may be this many times as far from float64 as PyTorch's own float32 is."""
-ULPS = 4
-"""And this many units in the last place of the score further."""
+from .rounding import MARGIN, ULPS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tsad_edge import check, threshold
+from tsad_edge import rounding
 from tsad_edge.check import Evidence, judge, summarise, tolerance, write_csv
 from tsad_edge.detector import events
 
@@ -182,14 +182,18 @@ def test_a_share_that_is_no_number_passes_nothing() -> None:
     assert not summarise({"a": judge(evidence())}, float("nan"))["passed"]
 
 
-def test_threshold_and_gate_mean_the_same_tolerance() -> None:
-    """The two stand side by side and may not import each other."""
-    assert (check.MARGIN, check.ULPS) == (threshold.MARGIN, threshold.ULPS) == (4, 4)
+def test_the_tolerance_is_not_tuned() -> None:
+    assert (rounding.MARGIN, rounding.ULPS) == (4, 4)
 
 
 def test_csv_quotes_a_name_with_a_comma(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", np.array([5]), np.array([[0.1, np.nan]], np.float32), ["flow, in", "b"])
     assert (tmp_path / "a.csv").read_text() == 'timestamp,"flow, in",b\n5,0.100000001,nan\n'
+
+
+def test_csv_names_its_time_as_no_channel_is_named(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", np.array([5]), np.ones((1, 2), np.float32), ["timestamp", "time"])
+    assert (tmp_path / "a.csv").read_text() == "t,timestamp,time\n5,1,1\n"
 
 
 def test_tolerance_is_that_of_like_sized_scores() -> None:

@@ -6,7 +6,6 @@ Owns the file formats, so that nobody else knows a key of them. Values and label
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import write_json
+from ..files import read_json, write_json
 from .series import Entity, Event, Series, Time
 from .splits import Split, from_json, to_json
 
@@ -55,13 +54,7 @@ def load_meta(values: str | Path, entity: str) -> Meta:
     ValueError
         `prepare` wrote no such entity.
     """
-    path = Path(values) / entity / "meta.json"
-    try:
-        tree = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise ValueError(
-            f"{path}: not found; run `tsad prepare` first, with entity {entity!r} among its entities"
-        ) from None
+    tree = _read(Path(values) / entity / "meta.json", entity)
     return Meta(
         tree["entity"],
         tuple(tree["channels"]),
@@ -95,16 +88,20 @@ def load_labels(labels: str | Path, entity: str) -> Labels | None:
         `prepare` wrote no such entity.
     """
     path = Path(labels) / f"{entity}.json"
-    try:
-        tree = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise ValueError(
-            f"{path}: not found; run `tsad prepare` first, with entity {entity!r} among its entities"
-        ) from None
+    tree = _read(path, entity)
     if tree["events"] is None:
         return None
     with np.load(path.with_suffix(".npz")) as file:
         return Labels(file["labels"], tuple(Event(e["start"], e["end"], e["kind"]) for e in tree["events"]))
+
+
+def _read(path: Path, entity: str) -> Any:
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path}: not found; run `tsad prepare` first, with entity {entity!r} among its entities"
+        ) from None
 
 
 def write(one: Entity, window: int, chosen: Split, values: Path, labels: Path) -> None:
