@@ -231,7 +231,9 @@ class _Writer:
                 )
                 pointers.append(f"    float *const t{number} = {at};\n")
         used = bool(pointers) or self.plan.fixed > 0
-        shapes = [f"    static const size_t {_sizes_name(s)}[3] = {{{', '.join(map(str, s))}}};\n" for s in self.sizes]
+        shapes = [
+            f"    static const size_t {_sizes_name(s)}[{len(s)}] = {{{', '.join(map(str, s))}}};\n" for s in self.sizes
+        ]
         return (
             "static void forward(const void *slots, size_t n, float *scores, float *parts, void *arena) {\n"
             + "".join(shapes)

@@ -18,7 +18,7 @@ import torch
 from torch.export.graph_signature import InputKind, OutputKind
 
 from .ir import Graph, Source, UnsupportedError
-from .translate import Translator
+from .translate import translate
 
 SEED = 20240229
 SCALES = (1e-2, 1.0, 1e2, 1e4)
@@ -83,8 +83,8 @@ def load_program(program: torch.export.ExportedProgram) -> Graph:
         score, parts = _scores(program, shape, tainted)
         names = {spec.arg.name: str(spec.target) for spec in program.graph_signature.input_specs}
         names[window.name] = window.name
-        translator = Translator(values, tainted, names, source, refusal)
-        graph = translator.translate(program.graph, window, [score] if parts is None else [score, parts])
+        outputs = [score] if parts is None else [score, parts]
+        graph = translate(program.graph, window, outputs, values, tainted, names, source, refusal)
         _refuse_mixing(program, shape, tainted, score)
     return graph
 
@@ -159,6 +159,8 @@ def _refuse_training(program: torch.export.ExportedProgram) -> None:
                 rate = arguments.get(5, 0.0) if argument.name == "train" and len(node.args) == 9 else 1.0  # recurrent
                 if on and rate:
                     raise refusal(node, advice + (functional if "dropout" in name else ""))
+                switched = True
+            if argument.name == "dropout_p":  # attention's: its rule refuses what is not 0
                 switched = True
         if "_native_batch_norm_legit" in name and "no_training" not in name:
             raise refusal(node, f"{advice}, and keep track_running_stats")

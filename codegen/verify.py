@@ -88,9 +88,10 @@ def _kernels(graph: Graph) -> None:
             _need(seen is not None, f"{name} is no view: it needs a copy")
         for i in spec.dense:
             _need(lies[op.inputs[i]].is_dense(), f"{name} wants {op.inputs[i]} dense")
+        for i in spec.rows:
+            _need(lies[op.inputs[i]].has_dense_rows(), f"{name} wants the rows of {op.inputs[i]} dense")
         _need("packed" not in spec.attrs or op.attrs["packed"] is True, f"{name} has weights that are not packed")
-        constant = {"linear": 1, "lstm": 1}.get(op.kind, len(op.inputs))
-        for used in op.inputs[constant:]:
+        for used in op.inputs[len(op.inputs) if spec.constants is None else spec.constants :]:
             _need(not used or used in graph.constants, f"{name} wants {used} constant")
         _need(scratch(op, shapes) >= 0, f"{name} wants negative scratch")
 

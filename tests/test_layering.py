@@ -28,7 +28,7 @@ CODEGEN_LAYERS = [
 # C: file (or folder) -> headers it may include with quotes.
 C_INCLUDES = {
     "csrc/tsad.c": {"tsad.h"},
-    "csrc/kernels": {"kernels.h", "elementary.h"},
+    "csrc/kernels": {"kernels.h", "elementary.h", "functions.h", "lines.h", "taps.h"},
     "csrc/target": {"tsad.h", "csv.h", "columns.h", "fail.h", "m_reference.h"},  # the built-in model
     "csrc/bindings.cpp": {"tsad.h", "m_reference.h"},
     "csrc/reference": {"tsad.h", "kernels.h", "m_reference.h"},

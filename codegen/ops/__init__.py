@@ -8,16 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..ir import Graph, Op
+from .activation import ACTIVATIONS
+from .compare import DECISIONS
+from .conv import CONV1D, POOLS
 from .elementwise import BINARY, ENTER, LEAKY_RELU, UNARY
-from .matrix import ACTIVATIONS, LINEAR, LSTM
-from .reduce import REDUCTIONS
+from .functions import FUNCTIONS
+from .gather import TAKE
+from .matrix import BMM, LINEAR
+from .normalise import ROWS
+from .recurrent import RECURRENT
+from .reduce import REDUCTIONS, RUNNING_SUM, VARIANCE
 from .shape import MOVES
 from .spec import Argument, Array, Call, Constant, Data, Inputs, Scratch, Shape, Spec, Symbol
 from .view import View, dense_strides
 
-TABLE: dict[str, Spec] = {
-    spec.kind: spec for spec in (ENTER, LINEAR, LSTM, *UNARY, LEAKY_RELU, *BINARY, *REDUCTIONS, *MOVES)
-}
+_MATRIX = (ENTER, LINEAR, CONV1D, *RECURRENT, BMM)
+_AXES = (*REDUCTIONS, VARIANCE, RUNNING_SUM)
+_POINTWISE = (*UNARY, *FUNCTIONS, LEAKY_RELU, *BINARY, *DECISIONS)
+
+TABLE: dict[str, Spec] = {spec.kind: spec for spec in (*_MATRIX, *_POINTWISE, *ROWS, *POOLS, *_AXES, *MOVES, TAKE)}
 
 NOTHING = ("alias", "clone", "contiguous", "detach", "dropout (eval)", "lift_fresh_copy", "_to_copy (to float32)")
 """PyTorch operators that compute nothing and vanish on loading."""

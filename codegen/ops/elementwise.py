@@ -1,4 +1,4 @@
-"""Operators that compute each element from the elements at the same place: enter, unary, binary."""
+"""Operators that compute each element from the elements at the same place: enter, the first unary ones, arithmetic."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ..ir import Attr, Op
+from .bounds import SHARE, TINY
 from .spec import Array, Attrs, Call, Data, Inputs, Shape, Spec, number, one, same_shape, sigmoid, small_shape
 from .view import View, broadcast, dense_strides, walk
 
@@ -60,7 +61,7 @@ def _unary_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
     return [small_shape(r)], {}
 
 
-def _unary(
+def unary(
     kind: str,
     summary: str,
     aten: tuple[str, ...],
@@ -82,6 +83,7 @@ def _unary(
         calls=_unary_calls(f"{kind}_f32"),
         dense=(0,),
         in_place=(0,),
+        pointwise=True,
     )
 
 
@@ -110,51 +112,62 @@ LEAKY_RELU = Spec(
     calls=_leaky_calls,
     dense=(0,),
     in_place=(0,),
+    pointwise=True,
 )
 
 # A transcendental kernel is within a few units in the last place; 8 leaves room for another implementation's.
 UNARY = [
-    _unary("relu", "max(x, 0)", ("relu",), lambda x: np.maximum(x, 0), lambda x, m, y: m, 1),
-    _unary("tanh", "tanh(x)", ("tanh",), np.tanh, lambda x, m, y: (1 - y * y) * m + np.abs(y), 8),
-    _unary("sigmoid", "1 / (1 + exp(-x))", ("sigmoid",), sigmoid, lambda x, m, y: y * (1 - y) * m + y, 8),
-    _unary("exp", "exp(x)", ("exp",), np.exp, lambda x, m, y: y * (m + 1), 8),
-    _unary("abs", "|x|", ("abs", "l1_loss (none)"), np.abs, lambda x, m, y: m, 1),
+    # What is surely below 0 is exactly 0, whatever it was off by.
+    unary(
+        "relu",
+        "max(x, 0)",
+        ("relu",),
+        lambda x: np.maximum(x, 0),
+        lambda x, m, y: np.where(x < -SHARE * m, 0, m),
+        1,
+    ),
+    unary("tanh", "tanh(x)", ("tanh",), np.tanh, lambda x, m, y: (1 - y * y) * m + np.abs(y), 8),
+    unary("sigmoid", "1 / (1 + exp(-x))", ("sigmoid",), sigmoid, lambda x, m, y: y * (1 - y) * m + y, 8),
+    unary("exp", "exp(x)", ("exp",), np.exp, lambda x, m, y: y * (m + 1), 8),
+    unary("abs", "|x|", ("abs", "l1_loss (none)"), np.abs, lambda x, m, y: m, 1),
 ]
 
 
-def aligned(inputs: Inputs) -> tuple[Array, Array]:
-    """Both operands of a binary operator with equal rank: ones go between the windows' axis and the shape."""
-    a, b = one(inputs), one(inputs, 1)
-    rank = max(a.ndim, b.ndim)
-    a, b = (x.reshape(x.shape[:1] + (1,) * (rank - x.ndim) + x.shape[1:]) for x in (a, b))
-    return a, b
+def aligned(inputs: Inputs) -> list[Array]:
+    """All operands with equal rank: ones go between the windows' axis and the shape."""
+    arrays = [one(inputs, i) for i in range(len(inputs))]
+    rank = max(x.ndim for x in arrays)
+    return [x.reshape(x.shape[:1] + (1,) * (rank - x.ndim) + x.shape[1:]) for x in arrays]
 
 
-def _binary_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:
+def broadcast_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:
+    """The shape that all inputs repeat to."""
     return tuple(np.broadcast_shapes(*shapes))
 
 
-def _binary_calls(kernel: str) -> Callable[[Op, Mapping[str, View]], list[Call]]:
+def broadcast_calls(kernel: str) -> Callable[[Op, Mapping[str, View]], list[Call]]:
+    """Calls of a kernel that walks each of its operands with strides of its own."""
+
     def calls(op: Op, views: Mapping[str, View]) -> list[Call]:
         shape = op.output.shape
-        a, b = (broadcast(views[name], shape) for name in op.inputs)
+        seen = [broadcast(views[name], shape).strides for name in op.inputs]
         found = []
-        for sizes, (sa, sb, _), (oa, ob, oy) in walk(shape, a.strides, b.strides, dense_strides(shape)):
-            operands = (Data(op.inputs[0], oa), sa, Data(op.inputs[1], ob), sb, Data(op.output.name, oy))
-            found.append(Call(kernel, (sizes, *operands)))
+        for sizes, strides, offsets in walk(shape, *seen, dense_strides(shape)):
+            operands = [x for i, name in enumerate(op.inputs) for x in (Data(name, offsets[i]), strides[i])]
+            found.append(Call(kernel, (sizes, *operands, Data(op.output.name, offsets[-1]))))
         return found
 
     return calls
 
 
-def _binary_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
+def binary_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
     """Two shapes that broadcast: one is full, the other lacks or repeats dimensions."""
     full = small_shape(r)
     other = tuple(1 if r.random() < 0.4 else size for size in full)[r.randint(0, len(full) - 1) :]
     return ([full, other] if r.random() < 0.5 else [other, full]), {}
 
 
-def _binary(
+def binary(
     kind: str,
     summary: str,
     aten: tuple[str, ...],
@@ -171,27 +184,29 @@ def _binary(
         summary=summary,
         aten=aten,
         arity=(2, 2),
-        shape=_binary_shape,
+        shape=broadcast_shape,
         meaning=lambda inputs, attrs: meaning(*aligned(inputs)),
         terms=running,
         roundings=lambda shapes, attrs: 2,
-        sample=_binary_sample,
-        calls=_binary_calls(f"{kind}_f32"),
+        sample=binary_sample,
+        calls=broadcast_calls(f"{kind}_f32"),
         in_place=(0, 1),
+        pointwise=True,
     )
 
 
 BINARY = [
-    _binary("add", "a + b", ("add", "addmm"), np.add, lambda a, b, ma, mb: ma + mb),
-    _binary("sub", "a - b", ("sub", "rsub"), np.subtract, lambda a, b, ma, mb: ma + mb),
-    _binary(
+    binary("add", "a + b", ("add", "addmm"), np.add, lambda a, b, ma, mb: ma + mb),
+    binary("sub", "a - b", ("sub", "rsub"), np.subtract, lambda a, b, ma, mb: ma + mb),
+    binary(
         "mul",
         "a * b",
-        ("mul", "square", "pow (2)", "neg", "mse_loss (none)", "batch_norm (eval)"),
+        ("mul", "square", "pow (whole)", "neg", "mse_loss (none)", "batch_norm (eval)"),
         np.multiply,
-        lambda a, b, ma, mb: np.maximum(np.abs(a) * mb, ma * np.abs(b)),
+        # Last: what errors alone make, and underflow; a root behind a square of zero would know of none else.
+        lambda a, b, ma, mb: np.maximum(np.abs(a) * mb, ma * np.abs(b)) + SHARE * ma * mb + TINY,
     ),
-    _binary(
+    binary(
         "div",
         "a / b",
         ("div", "reciprocal"),

@@ -1,4 +1,4 @@
-"""Operators that multiply by a weight matrix: linear and lstm."""
+"""Matrix products: by constant weights (linear), and of two tensors (bmm)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..ir import Attr, Op
-from .spec import Array, Attrs, Call, Constant, Data, Inputs, Scratch, Shape, Spec, Symbol, one, sigmoid
-from .view import View
+from .activation import ACTIVATIONS, activated, activated_terms, activation_roundings, check
+from .spec import Array, Attrs, Call, Constant, Data, Inputs, Shape, Spec, Symbol, one
+from .view import View, dense_strides, walk
 
-ACTIVATIONS = {"none": "TSAD_ACT_NONE", "relu": "TSAD_ACT_RELU", "tanh": "TSAD_ACT_TANH", "sigmoid": "TSAD_ACT_SIGMOID"}
 
-
-def _in_out(weight: Shape, attrs: Attrs) -> tuple[int, int]:
+def in_out(weight: Shape, attrs: Attrs) -> tuple[int, int]:
     """(in, out) of a weight: as PyTorch keeps it (out, in), or packed (in, out)."""
     if len(weight) != 2:
         raise ValueError(f"a weight has 2 dimensions, not {weight}")
@@ -24,13 +23,12 @@ def _in_out(weight: Shape, attrs: Attrs) -> tuple[int, int]:
 
 def _linear_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:
     x, weight = shapes[:2]
-    inner, outer = _in_out(weight, attrs)
+    inner, outer = in_out(weight, attrs)
     if not x or x[-1] != inner:
         raise ValueError(f"input {x} does not end in the weight's {inner} columns")
     if len(shapes) > 2 and shapes[2] not in {(outer,), ()}:
         raise ValueError(f"bias {shapes[2]} is not ({outer},)")
-    if attrs["act"] not in ACTIVATIONS:
-        raise ValueError(f"no activation {attrs['act']!r}")
+    check(attrs)
     return (*x[:-1], outer)
 
 
@@ -40,29 +38,14 @@ def _sum(inputs: Inputs, attrs: Attrs) -> Array:
     return y if len(inputs) < 3 or inputs[2] is None else y + inputs[2][0]
 
 
-def _linear(inputs: Inputs, attrs: Attrs) -> Array:
-    y = _sum(inputs, attrs)
-    if attrs["act"] == "relu":
-        y = np.maximum(y, 0)
-    elif attrs["act"] == "tanh":
-        y = np.tanh(y)
-    elif attrs["act"] == "sigmoid":
-        y = sigmoid(y)
-    return y
-
-
 def _linear_terms(inputs: Inputs, terms: Inputs, output: Array, attrs: Attrs) -> Array:
-    # A matrix product starts the running sum anew: its own |terms|, whatever came before.
-    m = _sum([None if x is None else np.abs(x) for x in inputs], attrs)
-    if attrs["act"] == "tanh":
-        m = (1 - output * output) * m + np.abs(output)
-    elif attrs["act"] == "sigmoid":
-        m = output * (1 - output) * m + output
-    return m
+    # A product with weights starts the running sum anew: its own |terms|, whatever came before.
+    own = _sum([None if x is None else np.abs(x) for x in inputs], attrs)
+    return activated_terms(own, output, attrs)
 
 
 def _linear_mac(shapes: Sequence[Shape], attrs: Attrs) -> int:
-    return math.prod(shapes[0]) * _in_out(shapes[1], attrs)[1]
+    return math.prod(shapes[0]) * in_out(shapes[1], attrs)[1]
 
 
 def _linear_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
@@ -84,98 +67,69 @@ def _linear_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
 LINEAR = Spec(
     kind="linear",
     summary="act(x . w + b) over the last dimension, act none, relu, tanh or sigmoid",
-    aten=("linear", "addmm", "mm", "matmul"),
+    aten=("linear", "addmm", "mm", "matmul", "einsum", "conv1d (of one step)"),
     arity=(2, 3),
     attrs={"act": str, "packed": bool},
     shape=_linear_shape,
-    meaning=_linear,
+    meaning=lambda inputs, attrs: activated(_sum(inputs, attrs), attrs),
     terms=_linear_terms,
-    roundings=lambda shapes, attrs: (
-        _in_out(shapes[1], attrs)[0] + 2 + (8 if attrs["act"] in {"tanh", "sigmoid"} else 0)
-    ),
+    roundings=lambda shapes, attrs: in_out(shapes[1], attrs)[0] + 2 + activation_roundings(attrs),
     sample=_linear_sample,
     mac=_linear_mac,
     calls=_linear_calls,
     dense=(0,),
+    constants=1,
+    weights=(1,),
 )
 
 
-def _lstm_sizes(shapes: Sequence[Shape], attrs: Attrs) -> tuple[int, int, int]:
-    """(steps, in, hidden), after checking all inputs against each other."""
-    x, w_ih, w_hh = shapes[:3]
-    if len(x) != 3 or x[0] != 1:
-        raise ValueError(f"input {x} is not (1, steps, in)")
-    inner, gates = _in_out(w_ih, attrs)
-    hidden, gates_hh = _in_out(w_hh, attrs)
-    if inner != x[2] or gates != 4 * hidden or gates_hh != gates:
-        raise ValueError(f"weights {w_ih}, {w_hh} do not fit input {x}")
-    for shape, want in zip(shapes[3:], [(gates,), (gates,), (hidden,), (hidden,)], strict=False):
-        if shape not in {want, ()}:
-            raise ValueError(f"a bias or an initial state is {shape}, not {want}")
-    return x[1], inner, hidden
+def _bmm_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:
+    a, b = shapes
+    if len(a) != len(b) or len(a) < 2 or a[:-2] != b[:-2] or a[-1] != b[-2]:
+        raise ValueError(f"{a} times {b} is no product of matrices")
+    return (*a[:-1], b[-1])
 
 
-def _lstm_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:
-    steps, _, hidden = _lstm_sizes(shapes, attrs)
-    return (1, hidden) if attrs["last"] else (1, steps, hidden)
+def _bmm_terms(inputs: Inputs, terms: Inputs, output: Array, attrs: Attrs) -> Array:
+    # Both sides are computed, and the error of either is multiplied by the other.
+    a, b = np.abs(one(inputs)), np.abs(one(inputs, 1))
+    y: Array = np.maximum(a @ one(terms, 1), one(terms) @ b)
+    return y
 
 
-def _lstm(inputs: Inputs, attrs: Attrs) -> Array:
-    x = one(inputs)
-    w_ih, w_hh = (one(inputs, i)[0] if attrs["packed"] else one(inputs, i)[0].T for i in (1, 2))
-    bias_ih, bias_hh, h0, c0 = (None if x is None else x[0] for x in (*inputs[3:], None, None, None, None)[:4])
-    n, _, steps, _ = x.shape
-    hidden = w_hh.shape[0]
-    zeros = np.zeros((n, hidden), x.dtype)
-    h, c = zeros if h0 is None else zeros + h0, zeros if c0 is None else zeros + c0
-    driven = x[:, 0] @ w_ih  # (n, steps, 4 * hidden)
-    for bias in (bias_ih, bias_hh):
-        driven = driven if bias is None else driven + bias
-    states = []
-    for t in range(steps):
-        i, f, g, o = np.split(driven[:, t] + h @ w_hh, 4, axis=-1)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-        states.append(h)
-    return h[:, None] if attrs["last"] else np.stack(states, axis=1)[:, None]
+def _bmm_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
+    a, b = (views[name] for name in op.inputs)
+    (m, n), k, ys = op.output.shape[-2:], a.shape[-1], dense_strides(op.output.shape)
+    found = []
+    # One call for the last axis that the leading ones join to; those in front of it are unrolled.
+    for sizes, each, starts in walk(op.output.shape[:-2], a.strides[:-2], b.strides[:-2], ys[:-2]):
+        for i in range(sizes[0]):
+            for j in range(sizes[1]):
+                at = [start + i * s[0] + j * s[1] for start, s in zip(starts, each, strict=True)]
+                strides_a = (each[0][2], a.strides[-2], a.strides[-1])
+                strides_b = (each[1][2], b.strides[-2])  # within a row: 1
+                data = (Data(op.inputs[0], at[0]), strides_a, Data(op.inputs[1], at[1]), strides_b)
+                found.append(Call("bmm_f32", (sizes[2], m, k, n, *data, Data(op.output.name, at[2]))))
+    return found
 
 
-def _lstm_mac(shapes: Sequence[Shape], attrs: Attrs) -> int:
-    steps, inner, hidden = _lstm_sizes(shapes, attrs)
-    return steps * 4 * hidden * (inner + hidden)
+def _bmm_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
+    lead = (1, *(r.randint(1, 2) for _ in range(r.randint(0, 2))))
+    m, k, n = (r.randint(1, 3) for _ in range(3))
+    return [(*lead, m, k), (*lead, k, n)], {}
 
 
-def _lstm_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
-    x, w_ih, w_hh, bias, _, h0, c0 = (*op.inputs, "", "", "", "")[:7]
-    _, steps, inner = views[x].shape
-    sizes = (steps, inner, op.output.shape[-1], int(bool(op.attrs["last"])))
-    constants = (Constant(w_ih), Constant(w_hh), Constant(bias), Constant(h0), Constant(c0))
-    return [Call("lstm_f32", (*sizes, Data(x), *constants, Data(op.output.name), Scratch()))]
-
-
-def _lstm_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
-    steps, inner, hidden, packed = r.randint(1, 6), r.randint(1, 4), r.randint(1, 4), r.choice([False, True])
-    w_ih, w_hh = (inner, 4 * hidden), (hidden, 4 * hidden)
-    shapes: list[Shape] = [(1, steps, inner), w_ih if packed else w_ih[::-1], w_hh if packed else w_hh[::-1]]
-    shapes += r.choice([[], [(4 * hidden,)], [(4 * hidden,), (4 * hidden,), (hidden,), (hidden,)]])
-    return shapes, {"last": r.choice([False, True]), "packed": packed}
-
-
-LSTM = Spec(
-    kind="lstm",
-    summary="one layer of an LSTM over (1, steps, in): all hidden states, or the last one",
-    aten=("lstm",),
-    arity=(3, 7),  # x, w_ih, w_hh, b_ih, b_hh, h0, c0
-    attrs={"last": bool, "packed": bool},
-    shape=_lstm_shape,
-    meaning=_lstm,
-    # A state is a product of two numbers below 1; what the sums behind them add is for `recurrent` to say.
-    terms=lambda inputs, terms, output, attrs: np.abs(output) + 1,
-    roundings=lambda shapes, attrs: sum(_lstm_sizes(shapes, attrs)[1:]) + 32,
-    sample=_lstm_sample,
-    mac=_lstm_mac,
-    scratch=lambda shapes, attrs: 6 * _lstm_sizes(shapes, attrs)[2],
-    calls=_lstm_calls,
-    dense=(0,),
-    recurrent=True,
+BMM = Spec(
+    kind="bmm",
+    summary="a . b over the last two dimensions, of two tensors with equal ones in front",
+    aten=("bmm", "matmul", "einsum"),
+    arity=(2, 2),
+    shape=_bmm_shape,
+    meaning=lambda inputs, attrs: one(inputs) @ one(inputs, 1),
+    terms=_bmm_terms,
+    roundings=lambda shapes, attrs: shapes[0][-1] + 1,
+    sample=_bmm_sample,
+    mac=lambda shapes, attrs: math.prod(shapes[0]) * shapes[1][-1],
+    calls=_bmm_calls,
+    rows=(1,),
 )

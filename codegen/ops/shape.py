@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -134,9 +135,10 @@ def _cat(inputs: Inputs, attrs: Attrs) -> Array:
     return np.concatenate(whole, axis=integer(attrs, "dim") + 1)
 
 
-def _copies(x: str, source: View, y: str, target: View) -> list[Call]:
+def copies(x: str, source: View, y: str, target: View) -> list[Call]:
+    """Calls that copy a part of x to a part of y; offsets count from where each of them begins."""
     return [
-        Call("copy_f32", (sizes, Data(x, ox), sx, Data(y, target.offset + oy), sy))
+        Call("copy_f32", (sizes, Data(x, source.offset + ox), sx, Data(y, target.offset + oy), sy))
         for sizes, (sx, sy), (ox, oy) in walk(source.shape, source.strides, target.strides)
     ]
 
@@ -146,7 +148,7 @@ def _cat_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
     for name in op.inputs:
         view = views[name]
         target = View(op.output.name, at * strides[dim], view.shape, strides)
-        found += _copies(name, view, op.output.name, target)
+        found += copies(name, replace(view, offset=0), op.output.name, target)
         at += view.shape[dim]
     return found
 
@@ -159,8 +161,8 @@ def _cat_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
 
 
 def _copy_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
-    shape = op.output.shape
-    return _copies(op.inputs[0], views[op.inputs[0]], op.output.name, View("", 0, shape, dense_strides(shape)))
+    shape, source = op.output.shape, replace(views[op.inputs[0]], offset=0)
+    return copies(op.inputs[0], source, op.output.name, View("", 0, shape, dense_strides(shape)))
 
 
 def _move(kind: str, summary: str, aten: tuple[str, ...], **rest: object) -> Spec:

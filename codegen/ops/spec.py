@@ -96,8 +96,16 @@ class Spec:
     """For all others: the kernel calls that compute it."""
     dense: tuple[int, ...] = ()
     """Inputs that the kernel wants dense."""
+    rows: tuple[int, ...] = ()
+    """Inputs whose last axis the kernel wants in one piece, whatever the strides of the others."""
+    weights: tuple[int, ...] = ()
+    """Inputs that are weights as PyTorch keeps them; `layout` reverses their axes. "packed" says that it has."""
+    constants: int | None = None
+    """First of the inputs that must be constants."""
     in_place: tuple[int, ...] = ()
     """Inputs that the output may overwrite, where they are dense and of its size."""
+    pointwise: bool = False
+    """Each element depends on the elements at the same place, under broadcasting; in which order, is no matter."""
     recurrent: bool = False
     """Its rounding errors feed back, so that no bound by counting roundings holds."""
 

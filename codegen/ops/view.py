@@ -23,6 +23,10 @@ class View:
         want = dense_strides(self.shape)
         return all(size == 1 or s == w for size, s, w in zip(self.shape, self.strides, want, strict=True))
 
+    def has_dense_rows(self) -> bool:
+        """Whether the elements of its last axis lie one after the other."""
+        return self.shape[-1] == 1 or self.strides[-1] == 1
+
     def cells(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
         """Element numbers within the root, in the view's own shape."""
         found = np.full(self.shape, self.offset, np.int64)

@@ -1,9 +1,11 @@
 """The passes, in order. Each takes a graph and returns one that computes the same; `run` verifies after every one.
 
+sink         permutations of axes move behind what works in any order of them, until they undo each other
 split_enter  what acts on each sample alone (the scaler) becomes `enter`, run once per sample
+trim         of a convolution, or what else gives steps, only those stay that somebody reads
 fold         affine chains become one matrix where that is cheaper, in float64, rounded once
 simplify     what computes nothing, or what was computed before, goes
-fuse         an activation joins the matrix product before it
+fuse         an activation joins the matrix product before it, a weight and a bias their norm
 layout       weights are packed as kernels want them; copies where a view will not do
 plan         every tensor gets its place in memory
 """
@@ -19,10 +21,14 @@ from .fuse import fuse
 from .layout import layout
 from .plan import plan
 from .simplify import simplify
+from .sink import sink
 from .split_enter import split_enter
+from .trim import trim
 
 PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
+    ("sink", sink),
     ("split_enter", split_enter),
+    ("trim", trim),
     ("fold", fold),
     ("simplify", simplify),
     ("fuse", fuse),

@@ -1,4 +1,4 @@
-"""Folds affine chains: matrix products with nothing between, and per-channel constants beside a matrix product.
+"""Folds affine chains: matrix products with nothing between, and per-channel constants beside one or a convolution.
 
 All is computed in float64 and rounded to float32 once, at the end. Folded operators remember all their sources, and
 folded constants join the names of theirs with "+".
@@ -79,27 +79,28 @@ def _absorb(graph: Graph, exact: Values) -> Graph | None:
             w, b = _weights(before, exact)
             total = shift if b is None else b * scale + shift
             new_bias = total if b is not None or np.any(shift) else None
-            scaled = (
-                (w * scale[:, None], [before.inputs[1], constant]) if np.any(scale != 1) else (w, [before.inputs[1]])
-            )
+            of_outputs = scale.reshape(-1, *(1,) * (w.ndim - 1))
+            scaled = (w * of_outputs, [before.inputs[1], constant]) if np.any(scale != 1) else (w, [before.inputs[1]])
             merged = replace(before, output=op.output, sources=before.sources + op.sources)
             found = _with_weights(graph, merged, scaled, (new_bias, [*before.inputs[2:], constant]), exact)
             dropped = before
         elif (
             len(after) == 1
-            and after[0].kind == "linear"
+            and after[0].kind in {"linear", "conv1d"}
             and op.output.name not in graph.outputs
             and after[0].inputs[0] == op.output.name
             and shapes[data] == op.output.shape
             and np.abs(shift).max() <= SHIFT_LIMIT
+            and not (np.any(shift) and _is_padded(after[0]))
         ):
             behind = after[0]
             w, b = _weights(behind, exact)
             new_bias, bias_names = b, [*behind.inputs[2:]]
             if np.any(shift):
-                new_bias = w @ shift + (0 if b is None else b)
+                new_bias = _weigh(behind, w, shift).sum(axis=tuple(range(1, w.ndim))) + (0 if b is None else b)
                 bias_names = [constant, behind.inputs[1], *bias_names]
-            scaled = (w * scale, [constant, behind.inputs[1]]) if np.any(scale != 1) else (w, [behind.inputs[1]])
+            weighed = _weigh(behind, w, scale)
+            scaled = (weighed, [constant, behind.inputs[1]]) if np.any(scale != 1) else (w, [behind.inputs[1]])
             merged = replace(behind, inputs=(data, *behind.inputs[1:]), sources=op.sources + behind.sources)
             found = _with_weights(graph, merged, scaled, (new_bias, bias_names), exact)
             dropped = behind
@@ -118,7 +119,25 @@ def _replace_ops(graph: Graph, old: Mapping[str, None], new: Op) -> Graph:
 
 
 def _is_plain(op: Op) -> bool:
-    return op.kind == "linear" and op.attrs["act"] == "none"
+    return op.kind in {"linear", "conv1d"} and op.attrs["act"] == "none"
+
+
+def _is_link(op: Op) -> bool:
+    return op.kind == "linear" and _is_plain(op)
+
+
+def _is_padded(op: Op) -> bool:
+    """Whether it sees zeros that nobody computed."""
+    reach = [op.attrs.get("left", 0), op.attrs.get("right", 0)]
+    return any(isinstance(steps, int) and steps > 0 for steps in reach)
+
+
+def _weigh(op: Op, weight: NDArray[np.float64], channels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A weight (out, in, ...) times what each input channel brings; in groups an output sees its group's only."""
+    groups, outputs = op.attrs.get("groups", 1), len(weight)
+    assert isinstance(groups, int)
+    seen = np.repeat(channels.reshape(groups, -1), outputs // groups, axis=0)
+    return weight * seen.reshape(*seen.shape, *(1,) * (weight.ndim - 2))
 
 
 def _chains(graph: Graph) -> list[list[Op]]:
@@ -127,13 +146,13 @@ def _chains(graph: Graph) -> list[list[Op]]:
     found: list[list[Op]] = []
     seen: set[str] = set()
     for op in graph.ops:
-        if not _is_plain(op) or op.output.name in seen:
+        if not _is_link(op) or op.output.name in seen:
             continue
         chain = [op]
         while True:
             end = chain[-1].output.name
             after = readers.get(end, [])
-            if end in graph.outputs or len(after) != 1 or not _is_plain(after[0]) or after[0].inputs[0] != end:
+            if end in graph.outputs or len(after) != 1 or not _is_link(after[0]) or after[0].inputs[0] != end:
                 break
             chain.append(after[0])
         seen.update(link.output.name for link in chain)

@@ -1,6 +1,7 @@
 """Packs weights as the kernels of layout "generic" want them, and copies where no view will do.
 
-generic: linear (in, out); lstm (in, 4 * hidden), (hidden, 4 * hidden) and one bias, the sum of PyTorch's two.
+generic: the axes of weights reversed, so that outputs come last: linear (in, out), conv1d (taps, in, out), lstm
+(in, 4 * hidden), (hidden, 4 * hidden) and one bias, the sum of PyTorch's two, gru likewise with 3 and both biases.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def _pack(graph: Graph) -> Graph:
 
     for op in graph.ops:
         if "packed" in op.attrs and not op.attrs["packed"]:
-            inputs, weights = list(op.inputs), 1 if op.kind == "linear" else 2
-            for i in range(1, 1 + weights):
+            inputs = list(op.inputs)
+            for i in TABLE[op.kind].weights:
                 inputs[i] = keep((op.inputs[i],), graph.constants[op.inputs[i]].T)
             if op.kind == "lstm" and len(inputs) > 4 and inputs[4]:
                 both = [graph.constants[name].astype(np.float64) for name in inputs[3:5]]
@@ -72,6 +73,9 @@ def _copy(graph: Graph) -> Graph:
             lies[op.output.name] = seen
         for i in spec.dense:
             if not lies[inputs[i]].is_dense():
+                inputs[i] = dense(inputs[i], op)
+        for i in spec.rows:
+            if not lies[inputs[i]].has_dense_rows():
                 inputs[i] = dense(inputs[i], op)
         ops.append(replace(op, inputs=tuple(inputs)))
 

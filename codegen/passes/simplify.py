@@ -99,11 +99,11 @@ def _select_of_cat(graph: Graph) -> Graph:
 
 
 def _last_state(graph: Graph) -> Graph:
-    """An LSTM of which only the last hidden state is read keeps only that one."""
+    """A recurrent layer of which only the last hidden state is read keeps only that one."""
     readers, ops, names = graph.consumers(), [], {}
     for op in graph.ops:
         after = readers.get(op.output.name, [])
-        if op.kind == "lstm" and not op.attrs["last"] and len(after) == 1 and op.output.name not in graph.outputs:
+        if op.attrs.get("last") is False and len(after) == 1 and op.output.name not in graph.outputs:
             select, steps = after[0], op.output.shape[1]
             if select.kind == "select" and select.attrs == {"dim": 1, "index": steps - 1}:
                 hidden = Tensor(fresh(graph.shapes(), op.output.name + ".last"), select.output.shape)

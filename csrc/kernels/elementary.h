@@ -32,6 +32,10 @@ static inline float tsad_abs(float x) { return tsad_from_bits(tsad_to_bits(x) & 
 /* NaN is not below zero, so it stays. */
 static inline float tsad_relu(float x) { return x < 0.0f ? 0.0f : x; }
 
+/* NaN is larger and smaller than everything, so that it is not lost. */
+static inline float tsad_larger(float a, float b) { return b > a || b != b ? b : a; }
+static inline float tsad_smaller(float a, float b) { return b < a || b != b ? b : a; }
+
 /*
  * e^x = 2^n e^r with n = round(x / ln 2). Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits, which
  * also holds for NaN without a cast that would be undefined. The polynomial of e^r was fitted to |r| <= ln 2 / 2.

@@ -5,14 +5,16 @@
  * from one window's first element to the next one's. Inside a window a tensor is dense and row-major unless strides
  * are given. The window's own slots have a pitch of one slot (windows overlap); constants have a pitch of 0.
  *
- *   aliasing    y may be x itself (same pointer, same pitch) in elementwise kernels; otherwise outputs and scratch
- *               overlap nothing
+ *   aliasing    y may be x itself (same pointer, same pitch) in elementwise kernels and where it is said; otherwise
+ *               outputs and scratch overlap nothing
  *   alignment   f32 pointers are aligned to 4 bytes, no more
  *   tail reads  no kernel reads past the last element it is given
- *   layout      "generic": linear weights are packed (in, out), lstm weights (in, 4*hidden) and (hidden, 4*hidden),
- *               gates in the order i f g o; no padding
+ *   layout      "generic": linear weights are packed (in, out), conv1d weights (taps, in / groups, out), lstm weights
+ *               (in, 4*hidden) and (hidden, 4*hidden), gates in the order i f g o, gru weights (in, 3*hidden) and
+ *               (hidden, 3*hidden), gates in the order r z n; no padding
  *   order       each sum runs over its terms in index order, starting from the bias (0 without one), and products are
  *               rounded before they are added: build with -ffp-contract=off. So every target gives the same bits.
+ *               (normalise.c and softmax.c add every fourth term, and these four sums then in pairs.)
  *
  * Portable C99; a faster file of the same name in arch/<isa>/ may replace one of these.
  */
@@ -65,33 +67,119 @@ void TSAD_K(lstm_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last
                       const float *w_ih, const float *w_hh, const float *b, const float *h0, const float *c0, float *y,
                       size_t y_pitch, float *scratch);
 
-/* unary.c: y = f(x), `count` elements a window */
-void TSAD_K(relu_f32)(size_t n, size_t count, const float *x, size_t x_pitch, float *y, size_t y_pitch);
+/*
+ * gru.c: the same for a GRU, whose two biases (3 * hidden) stay apart; either may be NULL. scratch: 7 * hidden floats.
+ */
+void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last, const float *x, size_t x_pitch,
+                     const float *w_ih, const float *w_hh, const float *b_ih, const float *b_hh, const float *h0,
+                     float *y, size_t y_pitch, float *scratch);
+
+/*
+ * conv1d.c: x (rows, steps, in) with strides xs -> y (rows, out_steps, out) = act(x * w + b), dense. Output t sees the
+ * steps t * stride + tap * dilation - before; beyond x's they are zeros. b (out) may be NULL. Terms of a sum: tap by
+ * tap, channel by channel. Channels fall into `groups`, each with its own outputs.
+ */
+void TSAD_K(conv1d_f32)(size_t n, size_t rows, size_t steps, size_t in, size_t out_steps, size_t out, size_t taps,
+                        size_t stride, size_t dilation, size_t before, size_t groups, const float *x, size_t x_pitch,
+                        const size_t xs[3], const float *w, const float *b, enum tsad_activation act, float *y,
+                        size_t y_pitch);
+
+/*
+ * pool.c: the same walk over (rows, steps, channels) for the maximum of the taps, or their mean: of all of them, zeros
+ * included, when padded is 1, else of those that fall on steps. Each output must see a step at least.
+ */
+void TSAD_K(max_pool_f32)(size_t n, size_t rows, size_t steps, size_t channels, size_t out_steps, size_t taps,
+                          size_t stride, size_t dilation, size_t before, const float *x, size_t x_pitch,
+                          const size_t xs[3], float *y, size_t y_pitch);
+void TSAD_K(mean_pool_f32)(size_t n, size_t rows, size_t steps, size_t channels, size_t out_steps, size_t taps,
+                           size_t stride, size_t dilation, size_t before, int padded, const float *x, size_t x_pitch,
+                           const size_t xs[3], float *y, size_t y_pitch);
+
+/*
+ * bmm.c: y (count, rows, out), dense, = a (count, rows, in) . b (count, in, out). a has strides as; b has strides bs,
+ * and its rows are dense.
+ */
+void TSAD_K(bmm_f32)(size_t n, size_t count, size_t rows, size_t in, size_t out, const float *a, size_t a_pitch,
+                     const size_t as[3], const float *b, size_t b_pitch, const size_t bs[2], float *y, size_t y_pitch);
+
+/* unary.c: y = f(x), `count` elements a window; how exact each is, elementary.h and functions.h say */
+#define TSAD_UNARY(op) void TSAD_K(op)(size_t n, size_t count, const float *x, size_t x_pitch, float *y, size_t y_pitch)
+TSAD_UNARY(relu_f32);
+TSAD_UNARY(tanh_f32);
+TSAD_UNARY(sigmoid_f32);
+TSAD_UNARY(exp_f32);
+TSAD_UNARY(abs_f32);
+TSAD_UNARY(sign_f32);
+TSAD_UNARY(floor_f32);
+TSAD_UNARY(round_f32);
+TSAD_UNARY(sqrt_f32);
+TSAD_UNARY(rsqrt_f32);
+TSAD_UNARY(log_f32);
+TSAD_UNARY(log1p_f32);
+TSAD_UNARY(expm1_f32);
+TSAD_UNARY(erf_f32);
+TSAD_UNARY(gelu_f32);
+TSAD_UNARY(gelu_tanh_f32);
+TSAD_UNARY(silu_f32);
+TSAD_UNARY(softplus_f32);
+TSAD_UNARY(sin_f32);
+TSAD_UNARY(cos_f32);
 void TSAD_K(leaky_relu_f32)(size_t n, size_t count, float slope, const float *x, size_t x_pitch, float *y,
                             size_t y_pitch);
-void TSAD_K(tanh_f32)(size_t n, size_t count, const float *x, size_t x_pitch, float *y, size_t y_pitch);
-void TSAD_K(sigmoid_f32)(size_t n, size_t count, const float *x, size_t x_pitch, float *y, size_t y_pitch);
-void TSAD_K(exp_f32)(size_t n, size_t count, const float *x, size_t x_pitch, float *y, size_t y_pitch);
-void TSAD_K(abs_f32)(size_t n, size_t count, const float *x, size_t x_pitch, float *y, size_t y_pitch);
 
 /*
  * binary.c: y (d0, d1, d2) = a op b; a and b are walked with their own three strides (0 repeats), y is dense.
- * y may alias a or b only where that operand is dense too.
+ * y may alias a or b only where that operand is dense too. Comparisons are 1 where they hold and 0 where they do not.
  */
-void TSAD_K(add_f32)(size_t n, const size_t d[3], const float *a, size_t a_pitch, const size_t as[3], const float *b,
-                     size_t b_pitch, const size_t bs[3], float *y, size_t y_pitch);
-void TSAD_K(sub_f32)(size_t n, const size_t d[3], const float *a, size_t a_pitch, const size_t as[3], const float *b,
-                     size_t b_pitch, const size_t bs[3], float *y, size_t y_pitch);
-void TSAD_K(mul_f32)(size_t n, const size_t d[3], const float *a, size_t a_pitch, const size_t as[3], const float *b,
-                     size_t b_pitch, const size_t bs[3], float *y, size_t y_pitch);
-void TSAD_K(div_f32)(size_t n, const size_t d[3], const float *a, size_t a_pitch, const size_t as[3], const float *b,
-                     size_t b_pitch, const size_t bs[3], float *y, size_t y_pitch);
+#define TSAD_BINARY(op)                                                                                                \
+    void TSAD_K(op)(size_t n, const size_t d[3], const float *a, size_t a_pitch, const size_t as[3], const float *b,   \
+                    size_t b_pitch, const size_t bs[3], float *y, size_t y_pitch)
+TSAD_BINARY(add_f32);
+TSAD_BINARY(sub_f32);
+TSAD_BINARY(mul_f32);
+TSAD_BINARY(div_f32);
+TSAD_BINARY(maximum_f32);
+TSAD_BINARY(minimum_f32);
+TSAD_BINARY(less_f32);
+TSAD_BINARY(less_equal_f32);
+TSAD_BINARY(equal_f32);
+TSAD_BINARY(not_equal_f32);
 
-/* reduce.c: y (outer, inner) = scale * sum, or max, over the middle axis of x (outer, reduced, inner) */
+/* binary.c: y = a where c is not 0, else b; strides and aliasing as above */
+void TSAD_K(where_f32)(size_t n, const size_t d[3], const float *c, size_t c_pitch, const size_t cs[3], const float *a,
+                       size_t a_pitch, const size_t as[3], const float *b, size_t b_pitch, const size_t bs[3], float *y,
+                       size_t y_pitch);
+
+/* reduce.c: y (outer, inner) = scale * sum, or max, min, product, over the middle axis of x (outer, reduced, inner) */
 void TSAD_K(sum_f32)(size_t n, size_t outer, size_t reduced, size_t inner, float scale, const float *x, size_t x_pitch,
                      float *y, size_t y_pitch);
-void TSAD_K(max_f32)(size_t n, size_t outer, size_t reduced, size_t inner, const float *x, size_t x_pitch, float *y,
-                     size_t y_pitch);
+#define TSAD_REDUCTION(op)                                                                                             \
+    void TSAD_K(op)(size_t n, size_t outer, size_t reduced, size_t inner, const float *x, size_t x_pitch, float *y,    \
+                    size_t y_pitch)
+TSAD_REDUCTION(max_f32);
+TSAD_REDUCTION(min_f32);
+TSAD_REDUCTION(prod_f32);
+
+/* reduce.c: y (outer, summed, inner) = running sums along the middle axis; y may be x */
+TSAD_REDUCTION(cumsum_f32);
+
+/* normalise.c: y (outer, inner) = scale * sum of squared distances from the mean, over the middle axis of x */
+void TSAD_K(var_f32)(size_t n, size_t outer, size_t reduced, size_t inner, float scale, const float *x, size_t x_pitch,
+                     float *y, size_t y_pitch);
+
+/*
+ * normalise.c: every row of x (rows, width) divided by the root of eps + its mean square, after its mean is subtracted
+ * where centred is 1; then times w (width), plus b (width), either of which may be NULL. y may be x.
+ */
+void TSAD_K(normalise_f32)(size_t n, size_t rows, size_t width, int centred, float eps, const float *x, size_t x_pitch,
+                           const float *w, const float *b, float *y, size_t y_pitch);
+
+/*
+ * softmax.c: y (outer, reduced, inner) = e^x over its sum along the middle axis, or the logarithm of that where log is
+ * 1. y may be x.
+ */
+void TSAD_K(softmax_f32)(size_t n, size_t outer, size_t reduced, size_t inner, int log, const float *x, size_t x_pitch,
+                         float *y, size_t y_pitch);
 
 /* copy.c: y (d0, d1, d2) with strides ys = x with strides xs: transpose, slice, repeat, one piece of a concatenation */
 void TSAD_K(copy_f32)(size_t n, const size_t d[3], const float *x, size_t x_pitch, const size_t xs[3], float *y,

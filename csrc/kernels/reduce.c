@@ -1,6 +1,7 @@
 /*
- * reduce.c - sums, means and maxima over one axis.
+ * reduce.c - sums, means, products, maxima and minima over one axis, and running sums along it.
  */
+#include "elementary.h"
 #include "kernels.h"
 
 void TSAD_K(sum_f32)(size_t n, size_t outer, size_t reduced, size_t inner, float scale, const float *x, size_t x_pitch,
@@ -26,19 +27,36 @@ void TSAD_K(sum_f32)(size_t n, size_t outer, size_t reduced, size_t inner, float
         }
 }
 
-/* NaN is larger than everything, so that it is not lost. */
-static float larger(float a, float b) { return b > a || b != b ? b : a; }
+/* Defines a reduction: `expression` joins what there is so far, l, with the next element, r. */
+#define DEFINE_REDUCTION(name, expression)                                                                             \
+    static inline float name##_of(float l, float r) { return (expression); }                                           \
+    void TSAD_K(name)(size_t n, size_t outer, size_t reduced, size_t inner, const float *x, size_t x_pitch, float *y,  \
+                      size_t y_pitch) {                                                                                \
+        for (size_t window = 0; window < n; window++)                                                                  \
+            for (size_t i = 0; i < outer; i++) {                                                                       \
+                const float *from = x + window * x_pitch + i * reduced * inner;                                        \
+                float *to = y + window * y_pitch + i * inner;                                                          \
+                for (size_t k = 0; k < inner; k++)                                                                     \
+                    to[k] = from[k];                                                                                   \
+                for (size_t j = 1; j < reduced; j++)                                                                   \
+                    for (size_t k = 0; k < inner; k++)                                                                 \
+                        to[k] = name##_of(to[k], from[j * inner + k]);                                                 \
+            }                                                                                                          \
+    }
 
-void TSAD_K(max_f32)(size_t n, size_t outer, size_t reduced, size_t inner, const float *x, size_t x_pitch, float *y,
-                     size_t y_pitch) {
+DEFINE_REDUCTION(max_f32, tsad_larger(l, r))
+DEFINE_REDUCTION(min_f32, tsad_smaller(l, r))
+DEFINE_REDUCTION(prod_f32, l *r)
+
+void TSAD_K(cumsum_f32)(size_t n, size_t outer, size_t summed, size_t inner, const float *x, size_t x_pitch, float *y,
+                        size_t y_pitch) {
     for (size_t window = 0; window < n; window++)
         for (size_t i = 0; i < outer; i++) {
-            const float *from = x + window * x_pitch + i * reduced * inner;
-            float *to = y + window * y_pitch + i * inner;
+            const float *from = x + window * x_pitch + i * summed * inner;
+            float *to = y + window * y_pitch + i * summed * inner;
             for (size_t k = 0; k < inner; k++)
                 to[k] = from[k];
-            for (size_t j = 1; j < reduced; j++)
-                for (size_t k = 0; k < inner; k++)
-                    to[k] = larger(to[k], from[j * inner + k]);
+            for (size_t k = inner; k < summed * inner; k++)
+                to[k] = to[k - inner] + from[k];
         }
 }

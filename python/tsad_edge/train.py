@@ -1,7 +1,7 @@
 """Fits one entity's model to its normal data. No label enters here, and nothing of one entity reaches the next.
 
 Owns seeds, windows, the early stop and the held-back scores; how a model learns from a batch is the model's business
-(`models.base.Learner`), and what becomes of the held-back scores is `threshold`'s.
+(`models.base.Learner`) or from all windows (`Solver`), and what becomes of the held-back scores is `threshold`'s.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from .data import Blocks, Split, from_json
-from .models import Hyper, Scorer, build
+from .models import Hyper, Learner, Scorer, Solver, build
 from .scoring import score_series, windows
 
 EVALUATION_WINDOWS = 2048
 """Most windows a mean error is taken over; more are thinned out evenly."""
+
+SOLVER_WINDOWS = 4096
+"""Most windows a model is fitted to at one go; more are thinned out evenly."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Fitted:
 
     scorer: Scorer
     history: list[dict[str, float]]
-    """Per epoch: the model's losses, and `stop`, the error on the stop block (not with folds)."""
+    """Per epoch: the model's losses, and `stop`, the error on the stop block (not with folds). One row where a model is
+    fitted at one go."""
     fit: NDArray[np.float32]
     """(T1, C) the series the final model was fitted on, warm-up included."""
     held_back: NDArray[np.float32]
@@ -66,7 +71,8 @@ def fit_entity(
 
     With ``kind: blocks`` it is fitted on `fit`, stopped on `stop` (best weights restored) and scored on `threshold`.
     With ``kind: folds`` (series too short for three blocks) two models are each fitted on one half and score the
-    other, and the final model is fitted on the whole series; all three train for the full number of epochs.
+    other, and the final model is fitted on the whole series; all three train for the full number of epochs. A model
+    that is fitted at one go sees the windows of `fit` thinned out evenly, and has nothing to stop.
 
     Bit for bit reproducible on one machine: one thread, seeded draws, deterministic kernels. The arguments can be
     pickled, so entities can be spread over processes.
@@ -160,17 +166,30 @@ def _fit(
     window: int,
     seed: int,
 ) -> tuple[Scorer, list[dict[str, float]]]:
-    """One training from fresh weights; without `stop_on` it goes on for all epochs."""
+    """One fit from fresh weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         scorer = build(model, window, fit_on.shape[1], hyper)
         learner = scorer.learner()
-    chosen: Hyper = scorer.hyper  # type: ignore[assignment]
     scorer.fit_scale(fit_on)
-    draws = torch.Generator().manual_seed(seed)
     z = windows(_standardised(scorer, fit_on), window)
     z_stop = None if stop_on is None else windows(_standardised(scorer, stop_on), window)
+    if isinstance(learner, Solver):
+        learner.fit(_thinned(z, SOLVER_WINDOWS))
+        history = [{"epoch": 0.0}]
+        if z_stop is not None:
+            history[0]["stop"] = float(_typical(scorer, z_stop).mean())
+    else:
+        history = _epochs(scorer, learner, z, z_stop, torch.Generator().manual_seed(seed))
+    scorer.fit_weight(_typical(scorer, z))
+    return scorer.eval(), history
 
+
+def _epochs(
+    scorer: Scorer, learner: Learner, z: Tensor, z_stop: Tensor | None, draws: torch.Generator
+) -> list[dict[str, float]]:
+    """Train batch by batch; the weights of the epoch that does best on `z_stop` stay. Without it all epochs are run."""
+    chosen: Hyper = scorer.hyper  # type: ignore[assignment]
     history: list[dict[str, float]] = []
     best, best_at, kept = float("inf"), 0, copy.deepcopy(scorer.state_dict())
     for epoch in range(chosen.epochs):
@@ -195,8 +214,7 @@ def _fit(
                 f"(now {chosen.learning_rate:g})"
             )
         scorer.load_state_dict(kept)
-    scorer.fit_weight(_typical(scorer, z))
-    return scorer.eval(), history
+    return history
 
 
 def _standardised(scorer: Scorer, series: NDArray[np.float32]) -> Tensor:
@@ -206,9 +224,13 @@ def _standardised(scorer: Scorer, series: NDArray[np.float32]) -> Tensor:
 def _typical(scorer: Scorer, z: Tensor) -> Tensor:
     """Mean error of each channel (C,) over windows z (n, W, C), in evaluation mode."""
     scorer.eval()
-    thinned = z[:: 1 + (len(z) - 1) // EVALUATION_WINDOWS]
     with torch.no_grad():
-        return torch.cat([scorer.errors(part) for part in thinned.split(512)]).mean(dim=0)
+        return torch.cat([scorer.errors(part) for part in _thinned(z, EVALUATION_WINDOWS).split(512)]).mean(dim=0)
+
+
+def _thinned(z: Tensor, most: int) -> Tensor:
+    """At most so many windows, evenly spaced."""
+    return z[:: 1 + (len(z) - 1) // most]
 
 
 def _both(scorer: Scorer, series: NDArray[np.float32], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -225,7 +247,8 @@ def _reproducible() -> Iterator[None]:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     try:
-        yield
+        with threadpool_limits(limits=1):  # of what scikit-learn computes with
+            yield
     finally:
         torch.use_deterministic_algorithms(deterministic)
         torch.set_num_threads(threads)

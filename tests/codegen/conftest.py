@@ -18,9 +18,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tsad_edge.codegen import Compiled, compile_graph
+from tsad_edge.codegen import Compiled, compile_graph, first_divergence, interpret, load_program
 from tsad_edge.codegen.ir import Graph, Op, Tensor
 from tsad_edge.codegen.ops import TABLE, infer
+
+from tsad_edge.check import tolerance
+from tsad_edge.scoring import double
 
 ROOT = Path(__file__).parents[2]
 WARNINGS = [
@@ -193,7 +196,7 @@ class Drawing:
         r, x = self.r, self.pool[-1] if self.r.random() < 0.7 else self.r.choice(self.pool)
         shape = self.shapes[x]
         inner = range(1, len(shape))  # the batch stays in front
-        if kind in {"relu", "tanh", "sigmoid", "abs", "copy"}:
+        if kind in SAFE:
             self.add(kind, [x])
         elif kind == "leaky_relu":
             self.add(kind, [x], slope=r.choice([1.0, 0.25, 0.0]))
@@ -201,20 +204,48 @@ class Drawing:
             width = r.randint(1, 6)
             bias = [self.constant((width,))] if r.random() < 0.7 else []
             self.add(kind, [x, self.constant((width, shape[-1])), *bias], act="none", packed=False)
-        elif kind == "lstm" and len(shape) == 3:
-            hidden = r.randint(1, 3)
-            sizes = [(4 * hidden, shape[2]), (4 * hidden, hidden), (4 * hidden,), (4 * hidden,)]
-            states = [self.constant((hidden,)) for _ in range(2)] if r.random() < 0.3 else []
+        elif kind == "conv1d" and len(shape) == 3:
+            taps, groups = r.randint(1, 3), shape[2] if r.random() < 0.3 else 1
+            outer = groups * r.randint(1, 4)
+            reach = {"stride": r.randint(1, 2), "dilation": r.randint(1, 2), "left": r.randint(0, 2)}
+            reach["right"] = max(r.randint(0, 2), reach["dilation"] * (taps - 1) + 1 - shape[1] - reach["left"])
+            bias = [self.constant((outer,))] if r.random() < 0.7 else []
+            inputs = [x, self.constant((outer, shape[2] // groups, taps)), *bias]
+            self.add(kind, inputs, **reach, groups=groups, act="none", packed=False)
+        elif kind in {"max_pool", "mean_pool"} and len(shape) == 3:
+            rest = {"padded": r.random() < 0.5} if kind == "mean_pool" else {}
+            taps = r.randint(1, min(3, shape[1]))
+            self.add(kind, [x], taps=taps, stride=r.randint(1, 2), dilation=1, left=0, right=taps // 2, **rest)
+        elif kind == "bmm" and len(shape) > 2:
+            turned = self.add("permute", [x], dims=(*range(len(shape) - 2), len(shape) - 1, len(shape) - 2))
+            self.add(kind, r.choice([[x, turned], [turned, x]]))
+        elif kind in {"lstm", "gru"} and len(shape) == 3:
+            hidden, gates = r.randint(1, 3), 4 if kind == "lstm" else 3
+            sizes = [(gates * hidden, shape[2]), (gates * hidden, hidden), (gates * hidden,), (gates * hidden,)]
+            states = [self.constant((hidden,)) for _ in range(gates - 2)] if r.random() < 0.3 else []
             self.add(kind, [x, *(self.constant(s) for s in sizes), *states], last=False, packed=False)
-        elif kind in {"add", "sub", "mul"}:
+        elif kind in {"add", "sub", "mul", "maximum", "minimum"}:
             same = [name for name in self.pool if self.shapes[name] == shape]
             lack = r.randint(0, len(shape))
             small = tuple(1 if r.random() < 0.4 else size for size in shape)[lack:]
             pair = [x, r.choice(same) if r.random() < 0.5 else self.constant(small)]
             self.add(kind, pair if r.random() < 0.7 else pair[::-1])
-        elif kind in {"sum", "mean", "max"} and len(shape) > 1:
+        elif kind in {"sum", "mean", "max", "min", "var"} and len(shape) > 1:
             first = r.choice(inner)
-            self.add(kind, [x], dims=tuple(range(first, r.randint(first, len(shape) - 1) + 1)))
+            rest = {"correction": 0.0} if kind == "var" else {}
+            self.add(kind, [x], dims=tuple(range(first, r.randint(first, len(shape) - 1) + 1)), **rest)
+        elif kind in {"softmax", "cumsum"} and len(shape) > 1:
+            rest = {"log": r.random() < 0.5} if kind == "softmax" else {}
+            self.add(kind, [x], dim=r.choice(inner), **rest)
+        elif kind == "normalise" and len(shape) > 1:
+            axes = r.randint(1, len(shape) - 1)
+            weights = [self.constant((math.prod(shape[-axes:]),)) for _ in range(r.randint(0, 2))]
+            self.add(kind, [x, *weights], axes=axes, centred=r.random() < 0.5, eps=0.01)
+        elif kind == "take" and len(shape) > 1:
+            dim = r.choice(inner)
+            self.add(kind, [x], dim=dim, indices=tuple(r.randrange(shape[dim]) for _ in range(r.randint(1, 5))))
+        elif kind == "where":  # chosen by a constant: nothing hangs on the last places of what is computed
+            self.add(kind, [self.constant(shape[-1:]), x, self.constant(shape)])
         elif kind == "reshape":
             self.add(kind, [x], shape=r.choice([(1, math.prod(shape)), (*shape, 1), (1, 1, *shape[1:]), shape]))
         elif kind == "permute":
@@ -248,8 +279,12 @@ class Drawing:
         return Graph(self.window, self.constants, tuple(self.ops), outputs)
 
 
-DRAWN = [kind for kind in TABLE if kind not in {"enter", "exp", "div"}]
-"""exp and div overflow by chance and would only prove that; they have tests of their own."""
+SAFE = {"relu", "tanh", "sigmoid", "abs", "erf", "sin", "cos", "gelu", "gelu_tanh", "silu", "softplus", "copy"}
+WILD = {"exp", "expm1", "div", "prod", "sqrt", "rsqrt", "log", "log1p"}
+STEPS = {"sign", "floor", "round", "less", "less_equal", "equal", "not_equal"}
+DRAWN = [kind for kind in TABLE if kind not in {"enter", *WILD, *STEPS}]
+"""Wild ones overflow or leave their domain by chance and would only prove that, and at a step the last place decides;
+they have tests of their own."""
 
 
 @pytest.fixture(scope="session")
@@ -278,3 +313,38 @@ def drawing() -> type[Drawing]:
 def compiled() -> Callable[[Graph], Compiled]:
     """All passes, under a name that does not matter."""
     return lambda graph: compile_graph(graph, "m_test", 0.5)
+
+
+@pytest.fixture(scope="session")
+def prove(export: Any, native: Callable[[Any], Native]) -> Callable[..., Compiled]:
+    """Compile a module and hold its C against PyTorch in float64, as `tsad check` does, on samples (T, C).
+
+    Scores must be within check's tolerance, parts close, every batch the same bits, and no operator may be off by more
+    than its own rounding explains.
+    """
+
+    def run(module: torch.nn.Module, samples: NDArray[Any], window: int) -> Compiled:
+        samples = np.ascontiguousarray(samples, np.float32)
+        program = export(module.eval(), window, samples.shape[1])
+        made = compile_graph(load_program(program), "m_proof", 0.5)
+        windows = np.lib.stride_tricks.sliding_window_view(samples, window, axis=0).transpose(0, 2, 1)
+        x = torch.from_numpy(windows.copy())
+        with torch.no_grad():
+            single, exact = module(x), double(program.module(check_guards=False))(x.double())
+        pairs = isinstance(single, tuple)
+        single, exact = (y if pairs else (y,) for y in (single, exact))
+        model = native(made)
+        scores, parts, taps = model.run(samples)
+        terms = interpret(made.graph, windows).terms
+        want, want32 = exact[0].numpy(), single[0].numpy().astype(np.float64)
+        assert (np.isnan(scores) == np.isnan(want)).all(), (scores, want)
+        off = np.where(scores == want, 0, np.abs(scores - want))
+        assert (np.isnan(want) | (off <= tolerance(want, want32, terms))).all(), (scores, want, terms)
+        if pairs:
+            np.testing.assert_allclose(parts, exact[1].numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(model.run(samples, 1)[0], scores, "one window's score depends on its batch")
+        found = first_divergence(made.graph, windows, taps)
+        assert not found.diverged, found
+        return made
+
+    return run

@@ -28,10 +28,26 @@ class Both(nn.Module):
         return ((ahead - z[:, -1]) ** 2 + self.net(z.flatten(1)).sigmoid()).mean(1)
 
 
-@pytest.fixture(scope="module")
-def made(export):  # type: ignore[no-untyped-def]
+class Steps(nn.Module):
+    """Convolution, pool, two GRU layers, and a product of what they made with itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = nn.Sequential(nn.Conv1d(CHANNELS, 4, 3, padding=1), nn.ReLU(), nn.MaxPool1d(2))
+        self.gru = nn.GRU(4, 3, 2, batch_first=True)
+        self.head = nn.Linear(5, CHANNELS)
+
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        z = (window - 0.5) * 2.0
+        states = self.gru(self.seen(z.transpose(1, 2)).transpose(1, 2))[0]
+        alike = states @ states.transpose(1, 2)
+        return (self.head(alike).sigmoid().mean(1) - z[:, -1]).abs().mean(1)
+
+
+@pytest.fixture(scope="module", params=[Both, Steps])
+def made(request, export):  # type: ignore[no-untyped-def]
     torch.manual_seed(3)
-    return compile_graph(load_program(export(Both().eval(), WINDOW, CHANNELS)), "m_both", 0.5)
+    return compile_graph(load_program(export(request.param().eval(), WINDOW, CHANNELS)), "m_both", 0.5)
 
 
 SAMPLES = np.random.default_rng(5).standard_normal((WINDOW + 5, CHANNELS)).astype(np.float32)
@@ -56,7 +72,8 @@ def test_every_corrupted_constant_is_named(made, native) -> None:  # type: ignor
         assert found.measured > found.bound
         layer = name.split("+")[0].rsplit(".", 1)[0]
         assert name == "enter" or ".value" in name or any(layer in source for source in found.sources), (name, found)
-    assert any("+" in name for name in made.graph.constants), "a folded layer was among them"
+    folded = any("+" in name for name in made.graph.constants)
+    assert folded or "gru" in {op.kind for op in made.graph.ops}, "a folded layer was among them"
 
 
 def test_taps_that_do_not_fit(made, native) -> None:  # type: ignore[no-untyped-def]

@@ -39,7 +39,7 @@ def test_broken_graphs(planned: Graph) -> None:
         "written twice": changed(planned, "exp", output=replace(exp.output, name="slot")),
         "before it is written": changed(planned, "exp", inputs=("nobody",)),
         "by rule it is": changed(planned, "exp", output=Tensor(exp.output.name, (1, 2))),
-        "there is no operator": changed(planned, "exp", kind="gelu"),
+        "there is no operator": changed(planned, "exp", kind="nothing"),
         "attributes": changed(planned, "exp", attrs={"slope": 1.0}),
         "not packed": changed(planned, "linear", attrs={"act": "tanh", "packed": False}),
         "past enter": changed(planned, "sub", inputs=(exp.output.name, "window")),
@@ -124,3 +124,15 @@ def test_plans_by_simulation(r: random.Random, draw_graph) -> None:  # type: ign
             owner.update({(b.where, b.offset + i): (op.output.name, i) for i in range(b.size)})
     for name in graph.outputs:
         check(name)
+
+
+def test_rows_that_a_kernel_wants_in_one_piece(drawing) -> None:  # type: ignore[no-untyped-def]
+    """A transposed right side is copied for bmm; without the copy the graph is refused."""
+    d = drawing(random.Random(4), window=(5, 2))
+    turned = d.add("permute", [d.add("tanh", ["window"])], dims=(0, 2, 1))
+    d.add("bmm", ["window", turned])
+    graph = passes.run(d.finish())[-1][1]
+    copy, bmm = graph.ops[op_at(graph, "copy")], graph.ops[op_at(graph, "bmm")]
+    assert copy.output.name == bmm.inputs[1]
+    with pytest.raises(VerifyError, match=f"wants the rows of {copy.inputs[0]} dense"):
+        verify(changed(graph, "bmm", inputs=(bmm.inputs[0], copy.inputs[0])))

@@ -2,7 +2,7 @@
  * Every kernel on several windows with gaps between them: the bits of a plain loop in the order that kernels.h
  * promises, the values of double arithmetic, and nothing written outside.
  */
-#include "elementary.h"
+#include "functions.h"
 #include "kernels.h"
 
 #include "check.h"
@@ -151,19 +151,30 @@ static void leaky_kernel(size_t n, size_t count, const float *from, size_t x_pit
 typedef void binary_kernel(size_t n, const size_t d[3], const float *a, size_t a_pitch, const size_t as[3],
                            const float *b, size_t b_pitch, const size_t bs[3], float *y, size_t y_pitch);
 
-static void binary(const char *name, binary_kernel *kernel, char op) {
+static float sum_of(float l, float r) { return l + r; }
+static float difference_of(float l, float r) { return l - r; }
+static float product_of(float l, float r) { return l * r; }
+static float quotient_of(float l, float r) { return l / r; }
+static float less_of(float l, float r) { return l < r; }
+static float less_equal_of(float l, float r) { return l <= r; }
+static float equal_of(float l, float r) { return l == r; }
+static float not_equal_of(float l, float r) { return l != r; }
+
+static void binary(const char *name, binary_kernel *kernel, float (*f)(float, float)) {
     static const size_t d[3] = {3, 4, 5};
     static const size_t strides[][3] = {{20, 5, 1}, {0, 5, 1}, {0, 0, 1}, {4, 1, 0}, {1, 3, 12}, {0, 0, 0}};
     for (size_t p = 0; p < 6; p++)
         for (size_t q = 0; q < 6; q++) {
             const size_t *as = strides[p], *bs = strides[q];
             fill(31);
+            for (size_t i = 0; i < 200; i += 3)
+                w[i] = x[i] = i % 2 == 0 ? 0.5f : NAN; /* ties, and what compares with nothing */
             for (size_t k = 0; k < 2; k++)
                 for (size_t i = 0; i < 60; i++) {
                     const size_t i0 = i / 20, i1 = i / 5 % 4, i2 = i % 5;
                     const float l = x[k * 61 + i0 * as[0] + i1 * as[1] + i2 * as[2]];
                     const float r = w[k * 63 + i0 * bs[0] + i1 * bs[1] + i2 * bs[2]];
-                    expected[k * 65 + i] = op == '+' ? l + r : op == '-' ? l - r : op == '*' ? l * r : l / r;
+                    expected[k * 65 + i] = f(l, r);
                 }
             kernel(2, d, x, 61, as, w, 63, bs, y, 65);
             compare(name);
@@ -172,7 +183,7 @@ static void binary(const char *name, binary_kernel *kernel, char op) {
     fill(32);
     for (size_t i = 0; i < 60; i++) {
         const float l = x[i], r = w[i];
-        expected[i] = op == '+' ? l + r : op == '-' ? l - r : op == '*' ? l * r : l / r;
+        expected[i] = f(l, r);
     }
     memcpy(y, x, 60 * sizeof *y);
     kernel(1, d, y, 0, strides[0], w, 0, strides[0], y, 0);
@@ -255,11 +266,32 @@ int main(void) {
     unary("sigmoid_f32", TSAD_K(sigmoid_f32), tsad_sigmoid);
     unary("exp_f32", TSAD_K(exp_f32), tsad_exp);
     unary("abs_f32", TSAD_K(abs_f32), tsad_abs);
+    unary("sign_f32", TSAD_K(sign_f32), tsad_sign);
+    unary("floor_f32", TSAD_K(floor_f32), tsad_floor);
+    unary("round_f32", TSAD_K(round_f32), tsad_round);
+    unary("sqrt_f32", TSAD_K(sqrt_f32), tsad_sqrt);
+    unary("rsqrt_f32", TSAD_K(rsqrt_f32), tsad_rsqrt);
+    unary("log_f32", TSAD_K(log_f32), tsad_log);
+    unary("log1p_f32", TSAD_K(log1p_f32), tsad_log1p);
+    unary("expm1_f32", TSAD_K(expm1_f32), tsad_expm1);
+    unary("erf_f32", TSAD_K(erf_f32), tsad_erf);
+    unary("gelu_f32", TSAD_K(gelu_f32), tsad_gelu);
+    unary("gelu_tanh_f32", TSAD_K(gelu_tanh_f32), tsad_gelu_tanh);
+    unary("silu_f32", TSAD_K(silu_f32), tsad_silu);
+    unary("softplus_f32", TSAD_K(softplus_f32), tsad_softplus);
+    unary("sin_f32", TSAD_K(sin_f32), tsad_sin);
+    unary("cos_f32", TSAD_K(cos_f32), tsad_cos);
     unary("leaky_relu_f32", leaky_kernel, leaky);
-    binary("add_f32", TSAD_K(add_f32), '+');
-    binary("sub_f32", TSAD_K(sub_f32), '-');
-    binary("mul_f32", TSAD_K(mul_f32), '*');
-    binary("div_f32", TSAD_K(div_f32), '/');
+    binary("add_f32", TSAD_K(add_f32), sum_of);
+    binary("sub_f32", TSAD_K(sub_f32), difference_of);
+    binary("mul_f32", TSAD_K(mul_f32), product_of);
+    binary("div_f32", TSAD_K(div_f32), quotient_of);
+    binary("maximum_f32", TSAD_K(maximum_f32), tsad_larger);
+    binary("minimum_f32", TSAD_K(minimum_f32), tsad_smaller);
+    binary("less_f32", TSAD_K(less_f32), less_of);
+    binary("less_equal_f32", TSAD_K(less_equal_f32), less_equal_of);
+    binary("equal_f32", TSAD_K(equal_f32), equal_of);
+    binary("not_equal_f32", TSAD_K(not_equal_f32), not_equal_of);
     reduces();
     copies();
     return check_result();

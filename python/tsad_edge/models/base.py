@@ -1,7 +1,8 @@
 """What every model has in common: raw window in, score and per-channel parts out, all of it one `nn.Module`.
 
-Owns the scaler, the weights of the channels and the two small interfaces a new model fills in (`errors`, `learner`).
-Leaves time, thresholds and the training loop to others; uses only operators that the compiler knows.
+Owns the scaler, the weights of the channels and the two small interfaces a new model fills in: `errors`, and a
+`learner` that fits it batch by batch (`Learner`) or at one go (`Solver`). Leaves time, thresholds and the training loop
+to others; uses only operators that the compiler knows.
 """
 
 from __future__ import annotations
@@ -23,8 +24,13 @@ predicted perfectly has a typical error near 0; its weight stays at 1000, so tha
 
 
 @dataclass(frozen=True)
-class Hyper:
-    """What the training loop needs to know; a model's own class adds its sizes. All are positive."""
+class Settings:
+    """Hyperparameters of a model, all positive; that of a model with a `Solver` derives from it and adds its sizes."""
+
+
+@dataclass(frozen=True)
+class Hyper(Settings):
+    """What the training loop needs to know; that of a model with a `Learner` derives from it and adds its sizes."""
 
     epochs: int = 60
     """Most epochs; where there is no block to stop on, exactly this many."""
@@ -51,6 +57,14 @@ class Learner(ABC):
     @abstractmethod
     def step(self, z: Tensor) -> dict[str, float]:
         """Learn from standardised windows z (B, W, C) and return the losses by name."""
+
+
+class Solver(ABC):
+    """Fits a model at one go, in closed form or by an algorithm that is no gradient descent; thrown away afterwards."""
+
+    @abstractmethod
+    def fit(self, z: Tensor) -> None:
+        """Fit to standardised windows z (n, W, C): those of the fit block, thinned out evenly, in order of time."""
 
 
 class Scorer(nn.Module, ABC):
@@ -81,8 +95,8 @@ class Scorer(nn.Module, ABC):
         """Non-negative errors (B, C) of standardised windows z (B, W, C)."""
 
     @abstractmethod
-    def learner(self) -> Learner:
-        """What trains this model, freshly made; whatever it draws, it draws from torch's global generator."""
+    def learner(self) -> Learner | Solver:
+        """What fits this model, freshly made; whatever it draws here, it draws from torch's global generator."""
 
     def forward(self, window: Tensor) -> tuple[Tensor, Tensor]:
         """Raw windows (B, W, C) -> score (B,) and parts (B, C)."""

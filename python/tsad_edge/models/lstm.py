@@ -1,6 +1,6 @@
 """LSTM: forecasts the newest sample from the ones before it; what it cannot foresee is abnormal.
 
-Owns the architecture and its training step; scaling and weighing come from `base`, the loop from `train`.
+Owns the architecture; error and training step come from `forecast`, scaling and weighing from `base`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .base import Hyper, Learner, Scorer
+from .base import Hyper
+from .forecast import Forecaster
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class LstmHyper(Hyper):
     weight_decay: float = 1e-4
 
 
-class Lstm(Scorer):
+class Lstm(Forecaster):
     """One-step forecaster: an LSTM reads W-1 samples, a linear layer names the last; score = squared error.
 
     After Malhotra, Vig, Shroff, Agarwal, "Long short term memory networks for anomaly detection in time series"
@@ -61,41 +62,10 @@ class Lstm(Scorer):
     """
 
     def __init__(self, window: int, channels: int, hyper: LstmHyper) -> None:
-        super().__init__(window, channels)
-        if window < 2:
-            raise ValueError(f"prepare.window is {window}; a forecaster needs at least 2 samples")
-        self.hyper = hyper
+        super().__init__(window, channels, hyper, warm_up=(window - 1) // 4)
         self.lstm = nn.LSTM(channels, hyper.hidden, batch_first=True)
         self.output = nn.Linear(hyper.hidden, channels)
 
-    def errors(self, z: Tensor) -> Tensor:
-        """Squared forecast error (B, C) of the last sample of z (B, W, C)."""
-        states, _ = self.lstm(z[:, :-1])  # (B, W-1, hidden)
-        difference = self.output(states[:, -1]) - z[:, -1]
-        return difference * difference
-
-    def learner(self) -> Learner:
-        """The optimiser."""
-        return LstmLearner(self)
-
-
-class LstmLearner(Learner):
-    """One step of squared forecast error over all steps of the windows but the first quarter."""
-
-    def __init__(self, lstm: Lstm) -> None:
-        self.lstm = lstm
-        self.optimiser, self.rate = lstm.hyper.adam(lstm.parameters())
-
-    def step(self, z: Tensor) -> dict[str, float]:
-        """Learn from z (B, W, C): loss `forecast`."""
-        skip = (z.shape[1] - 1) // 4
-        states, _ = self.lstm.lstm(z[:, :-1])
-        difference = self.lstm.output(states[:, skip:]) - z[:, 1 + skip :]
-        loss = (difference * difference).mean()
-        self.optimiser.zero_grad()
-        loss.backward()
-        # A recurrent net's gradient can explode on a jump in the data; the norm rarely comes near 1 otherwise.
-        nn.utils.clip_grad_norm_(self.lstm.parameters(), 1.0)
-        self.optimiser.step()
-        self.rate.step()
-        return {"forecast": loss.item()}
+    def states(self, past: Tensor) -> Tensor:
+        """Past (B, T, C) -> hidden state after each sample (B, T, hidden)."""
+        return self.lstm(past)[0]

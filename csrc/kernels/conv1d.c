@@ -1,0 +1,90 @@
+/*
+ * conv1d.c - convolution along time: y = act(x * w + b), time-major, with stride, dilation, padding and groups.
+ *
+ * Each output step is a line of a matrix product, tap by tap. Taps that fall into the padding are left out.
+ */
+#include "elementary.h"
+#include "kernels.h"
+#include "lines.h"
+#include "taps.h"
+
+/* What stays the same throughout a call. */
+typedef struct layer {
+    size_t in, out, groups; /* channels, and how many groups they fall into */
+    size_t tap, channel;    /* elements of x from a tap to the next one, from a channel to the next one */
+    const float *w, *b;
+    enum tsad_activation act;
+} layer;
+
+/* y[l] (out) += the terms of one tap: x[l] (in) . w */
+static void add_tap(const layer *c, size_t lines, const float *const *x, const float *w, float *const *y) {
+    const size_t in = c->in / c->groups, out = c->out / c->groups;
+    const float *from[TSAD_LINES];
+    float *to[TSAD_LINES];
+    if (in == 1 && out == 1) { /* each channel by itself: the loop along channels is the long one */
+        for (size_t l = 0; l < lines; l++)
+            for (size_t o = 0; o < c->out; o++)
+                y[l][o] += x[l][o * c->channel] * w[o];
+        return;
+    }
+    for (size_t g = 0; g < c->groups; g++) {
+        for (size_t l = 0; l < lines; l++) {
+            from[l] = x[l] + g * in * c->channel;
+            to[l] = y[l] + g * out;
+        }
+        tsad_add_lines(lines, in, out, from, c->channel, w + g * out, c->out, to);
+    }
+}
+
+/* Whole output steps: y[l] (out) from the taps first to last, of which the first one is at x[l]. */
+static void steps_of(const layer *c, size_t lines, size_t first, size_t last, const float **x, float *const *y) {
+    const size_t in = c->in / c->groups;
+    tsad_start_lines(lines, c->out, c->b, y);
+    if (c->groups == 1 && (in == 1 || c->tap == in * c->channel)) {
+        /* One run of memory: all taps are one sum. */
+        const size_t step = in == 1 ? c->tap : c->channel;
+        tsad_add_lines(lines, (last - first) * in, c->out, x, step, c->w + first * in * c->out, c->out, y);
+    } else {
+        for (size_t tap = first; tap < last; tap++) {
+            add_tap(c, lines, x, c->w + tap * in * c->out, y);
+            for (size_t l = 0; tap + 1 < last && l < lines; l++)
+                x[l] += c->tap;
+        }
+    }
+    for (size_t l = 0; l < lines; l++)
+        tsad_activate(c->act, c->out, y[l]);
+}
+
+void TSAD_K(conv1d_f32)(size_t n, size_t rows, size_t steps, size_t in, size_t out_steps, size_t out, size_t taps,
+                        size_t stride, size_t dilation, size_t before, size_t groups, const float *x, size_t x_pitch,
+                        const size_t xs[3], const float *w, const float *b, enum tsad_activation act, float *y,
+                        size_t y_pitch) {
+    const layer c = {in, out, groups, dilation * xs[1], xs[2], w, b, act};
+    const float *from[TSAD_LINES], *alone[1];
+    float *to[TSAD_LINES];
+    size_t lines = 0;
+    for (size_t window = 0; window < n; window++)
+        for (size_t row = 0; row < rows; row++)
+            for (size_t t = 0; t < out_steps; t++) {
+                const size_t at = t * stride;
+                const size_t first = tsad_first_tap(at, dilation, before);
+                const size_t last = tsad_last_tap(at, steps, taps, dilation, before);
+                const float *line = x + window * x_pitch + row * xs[0];
+                float *result = y + window * y_pitch + (row * out_steps + t) * out;
+                if (first < last)
+                    line += (at + first * dilation - before) * xs[1];
+                if (first == 0 && last == taps) {
+                    from[lines] = line;
+                    to[lines++] = result;
+                } else {
+                    alone[0] = line;
+                    steps_of(&c, 1, first, last < first ? first : last, alone, &result);
+                }
+                if (lines == TSAD_LINES) {
+                    steps_of(&c, lines, 0, taps, from, to);
+                    lines = 0;
+                }
+            }
+    if (lines > 0)
+        steps_of(&c, lines, 0, taps, from, to);
+}
