@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 PYTHON_LAYERS = [
     ["cli"],
     ["stages"],
-    ["train", "threshold", "check", "report", "toolchain", "timing"],
+    ["train", "threshold", "check", "aggregate", "report", "toolchain", "timing"],
     ["models", "metrics", "floors", "scoring", "plots", "detector"],
-    ["data", "params", "processes", "rounding", "_core"],
+    ["data", "params", "processes", "rounding", "vus", "adjusted", "_core"],
     ["files"],
 ]
 # The compiler: the same rule; `stages` alone may import it.

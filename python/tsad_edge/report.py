@@ -28,7 +28,7 @@ def page(
     str
         Plain text, lines of at most 120 characters.
     """
-    parts = [_faults(metrics), _floors(metrics), _proof(check), _cost(cost), _times(times)]
+    parts = [_verdict(metrics), _faults(metrics), _floors(metrics), _proof(check), _cost(cost), _times(times)]
     parts.append(f"Feed a CSV to the compiled edge binary:\n  {feed}")
     return "\n\n".join(parts)
 
@@ -49,49 +49,86 @@ def table(rows: list[list[str]]) -> str:
     )
 
 
-def _faults(metrics: dict[str, Any]) -> str:
-    """Events found by kind, and what it cost in false alarms."""
-    model = metrics["model"]
-    if model is None:
+VERDICTS = {
+    "beats": "The model beats every floor on VUS-PR",
+    "loses": "The model is WORSE than a floor on VUS-PR",
+    "not distinguishable": "The model is NOT distinguishable from a floor on VUS-PR",
+}
+
+
+def _verdict(metrics: dict[str, Any]) -> str:
+    """The first line: is the model worth its bytes?"""
+    if metrics["model"] is None:
         alarms = ", ".join(f"{entity} {count}" for entity, count in metrics["unlabelled_alarms"].items())
         return f"No labels, so nothing to judge by; samples with an alarm: {alarms}"
+    if metrics["verdict"] is None:
+        return f"Nothing to rank: {metrics['model']['reason']}"
+    model, best = metrics["model"], metrics["floors"][metrics["best_floor"]]
+    return (
+        f"{VERDICTS[metrics['verdict']]}: {_span(model, 'vus_pr')} against {_span(best, 'vus_pr')} "
+        f"of {metrics['best_floor']}"
+    )
+
+
+def _faults(metrics: dict[str, Any]) -> str:
+    """Events found by kind, and what it cost in false alarms."""
+    model, promised = metrics["model"], metrics["false_alarms"]
+    if model is None:
+        return f"False alarms wanted: {promised['wanted']}; the calibration lets expect {_rates(promised, 'expected')}"
     rows = [["kind", "found"]]
     rows += [[kind, f"{row['found']} of {row['events']}"] for kind, row in model["by_kind"].items()]
-    rate, wanted = _number(model["false_alarms_per_1000"], 2), metrics["wanted_false_alarms_per_1000"]
-    supported = metrics["supported_false_alarms_per_1000"]
-    limits = f"{wanted:g} were wanted" + (
-        f", the calibration supports no less than {supported:.2f}" if supported > wanted else ""
+    supported, wanted = promised["supported_per_1000"], promised["wanted_per_1000"]
+    lines = [
+        f"Events found at the label-free threshold, {model['entities']} entities, {model['samples']} samples judged",
+        f"  ({model['unscored']} are not: the window was filling, or a value was missing)",
+        _indent(table(rows)),
+        f"  median delay {_number(model['delay_samples'], 0)} samples; event F1 {_number(model['event_f1'], 3)}",
+        f"  false alarms wanted: {promised['wanted']}",
+        f"    expected, from normal data held back: {_rates(promised, 'expected')}",
+        f"    found in the test:                    {_rates(model, 'false_alarm')}",
+        f"    {model['lingering']} of {model['false_alarms']} samples lie in the window after an event, which still "
+        "holds its samples",
+    ]
+    if supported > wanted:
+        lines.append(f"    NOT supported: the calibration can promise no less than {supported:.3g} per 1000 samples")
+    if promised["extrapolated"]:
+        lines.append(
+            f"    extrapolated beyond what was measured, by a fitted tail: {', '.join(promised['extrapolated'])}"
+        )
+    return "\n".join(lines)
+
+
+def _rates(found: dict[str, Any], what: str) -> str:
+    """A rate in samples and in events, per 1000 and, where the sampling period is known, per day."""
+    samples, events = ("false_alarms", "false_alarm_events") if what == "false_alarm" else (what, f"{what}_events")
+    text = (
+        f"{_number(found[f'{samples}_per_1000'], 2)} samples, {_number(found[f'{events}_per_1000'], 2)} events per 1000"
     )
-    return "\n".join(
-        [
-            f"Faults found at the label-free threshold, {model['entities']} entities, {model['samples']} samples",
-            _indent(table(rows)),
-            f"  false alarms: {model['false_alarms']} samples, {rate} per 1000 normal ones; {limits}",
-            f"    {model['lingering']} of them in the window after a fault, which still holds its samples",
-            f"    {model['false_alarm_events']} events touch no fault",
-        ]
-    )
+    if found[f"{samples}_per_day"] is not None:
+        text += f"; {found[f'{samples}_per_day']:.3g} samples, {found[f'{events}_per_day']:.3g} events per day"
+    return text
 
 
 def _floors(metrics: dict[str, Any]) -> str:
-    """The model beside the one-liners it must beat."""
+    """The model beside the floors it must beat."""
     if metrics["model"] is None:
         return "Floors: nothing to compare without labels"
-    rows = [["", "AUC-PR", "F1"]]
+    rows = [["", "VUS-PR", "95 %", "the model", "AUC-PR", "F1", "event F1", "not for ranking"]]
     for name, row in {"model": metrics["model"], **metrics["floors"]}.items():
-        rows.append([name, _number(row["auc_pr"], 3), _number(row["f1"], 3)])
-    verdicts = []
-    for text, key in (("AUC-PR", "auc_pr"), ("F1", "f1")):
-        ours = metrics["model"][key] or 0.0
-        unbeaten = [name for name, row in metrics["floors"].items() if (row[key] or 0.0) >= ours]
-        verdicts.append(
-            f"on {text} " + (f"NOT better than {', '.join(unbeaten)}" if unbeaten else "every floor is beaten")
-        )
+        against = row["against"]["vus_pr"]["verdict"] if "against" in row else ""
+        figures = [_number(row[key], 3) for key in ("auc_pr", "f1", "event_f1", "point_adjusted_f1")]
+        rows.append([name, _number(row["vus_pr"], 3), _interval(row, "vus_pr"), against, *figures])
+    buffers = sorted({row["vus_buffer"] for row in metrics["per_entity"].values() if row["vus_buffer"] is not None})
+    ends = " to ".join(str(buffer) for buffer in dict.fromkeys((buffers[0], buffers[-1]))) if buffers else "-"
+    model = metrics["model"]
     return "\n".join(
         [
-            f"Model and floors: {'; '.join(verdicts)}",
+            "Model and floors, which share its data, windows, scaling and threshold rule",
             _indent(table(rows)),
-            "  AUC-PR: mean over entities; F1: point-wise, pooled, thresholds by one rule without labels",
+            f"  VUS-PR (buffer {ends}) and AUC-PR: means over {model['ranked_entities']} entities; F1: pooled counts",
+            "  at the label-free thresholds. 95 %: bootstrap over entities; the model beats a floor where the paired",
+            "  interval excludes 0. Not for ranking: point-adjusted F1 at the best threshold by the labels, by which",
+            f"  random numbers reach {_number(metrics['floors']['random']['point_adjusted_f1'], 3)}",
         ]
     )
 
@@ -137,6 +174,17 @@ def _times(times: dict[str, float]) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _interval(row: dict[str, Any], key: str) -> str:
+    interval = row["intervals"][key]
+    return "-" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}"
+
+
+def _span(row: dict[str, Any], key: str) -> str:
+    """A figure with its interval."""
+    interval = _interval(row, key)
+    return _number(row[key], 3) + ("" if interval == "-" else f" ({interval})")
 
 
 def _indent(text: str) -> str:

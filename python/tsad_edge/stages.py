@@ -14,7 +14,6 @@ import contextlib
 import shlex
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,13 @@ GENERATED, NATIVE = Path("csrc/generated"), Path("build/native")
 CHECKED, PLOTS = Path("build/check"), Path("build/plots")
 METRICS, CHECK, COST = Path("metrics.json"), Path("check.json"), Path("cost.json")
 
+UNTRAINED = 5
+"""Untrained nets that stand beside a trained one, each with its own draw of weights."""
+
 
 def prepare(params: Params) -> str:
     """Get the data set, validate it, split it by time: data/values and, apart, data/labels. Returns notes."""
-    from .data import prepare_dataset
+    from .data import on_request, prepare_dataset
 
     p = params.prepare
     notes = prepare_dataset(
@@ -52,6 +54,8 @@ def prepare(params: Params) -> str:
     for file in (p.csv.train, p.csv.test) if p.dataset == "own" else ():
         if listed is not None and file is not None and file not in listed:
             notes += (f"dvc.yaml: add {file} to the deps of prepare, so that `dvc repro` sees when it changes",)
+    if p.dataset in on_request():
+        notes += (f"{p.dataset}: `dvc repro` cannot see when its files change; then run `dvc repro -f prepare`",)
     return "\n".join(notes)
 
 
@@ -68,11 +72,14 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
     from . import codegen
     from .data import load_meta, load_values, to_json
     from .models import export
-    from .threshold import midway
+    from .threshold import METHODS, choose, rate_per_1000
     from .train import entity_seed, fit_entity
 
     meta, values = load_meta(VALUES, entity), load_values(VALUES, entity, "train").values
     with _named(entity):
+        wanted = rate_per_1000(p.false_alarms, meta.sampling_period)
+        if p.threshold not in METHODS:
+            raise ValueError(f"train.threshold is {p.threshold!r}; it must be one of {', '.join(METHODS)}")
         fitted = fit_entity(values, to_json(meta.split), meta.window, p.model, p.hyper, entity_seed(seed, entity))
     out.mkdir()
     export.save(fitted.scorer, out / "graph.pt2")
@@ -80,7 +87,7 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
     held_back = np.lib.stride_tricks.sliding_window_view(fitted.held_back, meta.window, axis=0).transpose(0, 2, 1)
     terms = codegen.interpret(codegen.load(out / "graph.pt2"), held_back, np.float32).terms
     with _named(entity):
-        limit = midway(fitted.held_back_scores, p.false_alarms_per_1000, fitted.held_back_reference, float(terms.max()))
+        limit = choose(p.threshold, fitted.held_back_scores, wanted, fitted.held_back_reference, float(terms.max()))
     np.savez(
         out / "calibration.npz", fit=fitted.fit, held_back=fitted.held_back, held_back_scores=fitted.held_back_scores
     )
@@ -91,15 +98,21 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
             "schema": 1,
             "entity": entity,
             "model": p.model,
+            "hyper": p.hyper,
             "channels": meta.channels,
             "window": meta.window,
             "threshold": limit.value,
             "degenerate_calibration": limit.degenerate,
             "calibration_samples": len(fitted.held_back_scores),
-            "false_alarms_per_1000": {
-                "wanted": p.false_alarms_per_1000,
-                "on_calibration": limit.rate_per_1000,
-                "lowest_supported": limit.supported_per_1000,
+            "false_alarms": {
+                "wanted": p.false_alarms,
+                "wanted_per_1000": wanted,
+                "method": limit.method,
+                "note": limit.note,
+                "expected_per_1000": limit.rate_per_1000,
+                "expected_events_per_1000": limit.events_per_1000,
+                "supported_per_1000": limit.supported_per_1000,
+                "extrapolated": limit.extrapolated,
             },
             "sampling_period": meta.sampling_period,
             "seed": seed,
@@ -121,7 +134,8 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
     from .data import load_meta, load_values
     from .floors import FLOORS, score_floor
     from .scoring import load, score_series
-    from .threshold import midway
+    from .threshold import choose
+    from .train import entity_seed, untrained
 
     torch.set_num_threads(1)  # entities run in parallel
     meta, detector = load_meta(VALUES, entity), read_json(ARTIFACTS / entity / "detector.json")
@@ -134,11 +148,25 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
     thresholds = {"model": detector["threshold"]}
     with np.load(ARTIFACTS / entity / "calibration.npz") as file:
         fit, held_back = file["fit"], file["held_back"]
-    rate, own_seed = detector["false_alarms_per_1000"]["wanted"], zlib.crc32(f"{seed}/{entity}".encode())
+    beside: dict[str, tuple[Any, Any]] = {}  # scores of the test series and of the held-back one
     for name in FLOORS:
-        arrays[name] = score_floor(name, fit, series.values, meta.window, own_seed)
-        calibration = score_floor(name, fit, held_back, meta.window, own_seed + 1)
-        thresholds[name] = midway(calibration[np.isfinite(calibration)], rate).value
+        draw = entity_seed(seed, f"{entity}/{name}")
+        beside[name] = (
+            score_floor(name, fit, series.values, meta.window, draw),
+            score_floor(name, fit, held_back, meta.window, draw + 1),
+        )
+    for number in range(1, UNTRAINED + 1):
+        draw = entity_seed(seed, f"{entity}/untrained-{number}")
+        net = untrained(detector["model"], detector["hyper"], fit, meta.window, draw)
+        beside[f"untrained-{number}"] = (
+            score_series(net, series.values, meta.window, batch=batch),
+            score_series(net, held_back, meta.window, batch=batch),
+        )
+    asked = detector["false_alarms"]
+    for name, (scores, calibration) in beside.items():
+        arrays[name] = scores
+        limit = choose(asked["method"], calibration[np.isfinite(calibration)], asked["wanted_per_1000"])
+        thresholds[name] = limit.value
     np.savez(out / f"{entity}.npz", allow_pickle=False, **arrays)
     write_json(
         out / f"{entity}.json",
@@ -148,7 +176,9 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
             "window": meta.window,
             "sampling_period": meta.sampling_period,
             "test_start": meta.test_start,
-            "false_alarms_per_1000": detector["false_alarms_per_1000"],
+            "family": meta.family,
+            "calibration_samples": detector["calibration_samples"],
+            "false_alarms": detector["false_alarms"],
             "thresholds": thresholds,
         },
     )
@@ -156,56 +186,43 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
 
 def evaluate(params: Params) -> None:
     """The scores judged with the labels, beside the floors: metrics.json and plots."""
-    from dataclasses import asdict
+    from .aggregate import summarise
 
+    entities = _listed(sorted(path.stem for path in SCORES.glob("*.json")), SCORES)
+    drawn = set(entities[: params.evaluate.plot_entities])
+    with replaced(PLOTS) as (out,):
+        jobs = [(entity, out if entity in drawn else None) for entity in entities]
+        judged = dict(zip(entities, each("evaluate", _evaluate_one, jobs, preload="tsad_edge.metrics"), strict=True))
+    abouts = {entity: read_json(SCORES / f"{entity}.json") for entity in entities}
+    write_json(METRICS, {"schema": 1, **summarise(judged, abouts, params.seed)})
+
+
+def _evaluate_one(entity: str, plots_dir: Path | None) -> dict[str, dict[str, Any]] | int:
+    """What scored -> its verdict; where nobody labelled the series, how many samples have an alarm."""
     from . import metrics, plots
     from .data import load_labels
 
-    verdicts: dict[str, dict[str, Any]] = {}  # what scored -> entity -> its verdict
-    unlabelled: dict[str, int] = {}
-    rates: list[dict[str, float]] = []
-    entities = _listed(sorted(path.stem for path in SCORES.glob("*.json")), SCORES)
-    with replaced(PLOTS) as (out,):
-        for number, entity in enumerate(entities):
-            about, truth = read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
-            with np.load(SCORES / f"{entity}.npz") as file:
-                arrays = dict(file)
-            limit = about["thresholds"]["model"]
-            rates.append(about["false_alarms_per_1000"])
-            if number < params.evaluate.plot_entities:
-                labels = None if truth is None else truth.labels
-                plots.timeline(out / f"{entity}.png", entity, arrays["t"], arrays["model"], limit, labels)
-            if truth is None:
-                unlabelled[entity] = int((arrays["model"] > limit).sum())
-                continue
-            for name, threshold in about["thresholds"].items():
-                arrays[name][: about["test_start"]] = np.nan  # training has seen that part of the series
-                verdicts.setdefault(name, {})[entity] = metrics.judge(
-                    arrays[name],
-                    threshold,
-                    truth.labels,
-                    [asdict(event) for event in truth.events],
-                    about["window"],
-                    about["sampling_period"],
-                )
-    overall = {name: metrics.aggregate(rows) for name, rows in verdicts.items()}
-    write_json(
-        METRICS,
-        {
-            "schema": 1,
-            "model": overall.pop("model", None),
-            "floors": overall,
-            # What was asked of the thresholds, and the lowest rate that every calibration can tell from none.
-            "wanted_false_alarms_per_1000": max(rate["wanted"] for rate in rates),
-            "supported_false_alarms_per_1000": max(rate["lowest_supported"] for rate in rates),
-            "unlabelled_alarms": unlabelled,
-            "per_entity": verdicts.pop("model", {}),
-            "floors_per_entity": {
-                name: {entity: {key: row[key] for key in ("auc_pr", "f1")} for entity, row in rows.items()}
-                for name, rows in verdicts.items()
-            },
-        },
-    )
+    about, truth = read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
+    start = about["test_start"]  # training has seen what lies before
+    with np.load(SCORES / f"{entity}.npz") as file:
+        arrays = {name: file[name][start:] for name in file}
+    if plots_dir is not None:
+        labels = None if truth is None else truth.labels[start:]
+        limit = about["thresholds"]["model"]
+        plots.timeline(plots_dir / f"{entity}.png", entity, arrays["t"], arrays["model"], limit, labels)
+    if truth is None:
+        return int((arrays["model"] > about["thresholds"]["model"]).sum())
+    events = [
+        {"start": max(event.start - start, 0), "end": event.end - start, "kind": event.kind}
+        for event in truth.events
+        if event.end > start
+    ]
+    return {
+        name: metrics.judge(
+            arrays[name], threshold, truth.labels[start:], events, about["window"], about["sampling_period"]
+        )
+        for name, threshold in about["thresholds"].items()
+    }
 
 
 def convert(params: Params) -> None:
