@@ -2,7 +2,7 @@
 
 Run by ``make accuracy``; TSAD_MIRROR names the folder or address of the archives. Every run is a pipeline of its own
 below build/accuracy, spread over processes by entity; a finished one is kept and not made again as long as params and
-code are the same, so that a stopped run goes on where it stopped.
+sources are the same, so that a stopped run goes on where it stopped, and new metrics want no new training.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +29,30 @@ from tsad_edge.models import MODELS
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "build" / "accuracy"
-STAGES = ("train", "test", "evaluate")
 WINDOW = 100
-CODE = ("python/tsad_edge/data", "python/tsad_edge/models", "codegen")
-CODE_FILES = ("train", "scoring", "threshold", "floors", "metrics", "vus", "adjusted", "aggregate", "stages")
+PACKAGE = ROOT / "python" / "tsad_edge"
+JUDGING = ("metrics.py", "vus.py", "adjusted.py", "aggregate.py", "report.py", "cli.py", "check.py", "plots.py")
+"""Of the package, what can change without a model or a score being another."""
 
 
-def code_digest() -> str:
-    """Of all sources that a result depends on."""
-    files = [path for place in CODE for path in sorted((ROOT / place).rglob("*.py"))]
-    files += [ROOT / "python/tsad_edge" / f"{name}.py" for name in CODE_FILES]
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def digest(files: Iterable[Path]) -> str:
+    """Of the contents of some files and all files in some folders."""
+    found = hashlib.sha256()
+    for place in files:
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.suffix in {".py", ".toml", ".yaml"}:
+                found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def sources() -> dict[str, str]:
+    """Digests of what data, scores and verdicts depend on."""
+    modules = [path for path in sorted(PACKAGE.glob("*.py")) if path.name not in JUDGING]
+    return {
+        "data": digest([PACKAGE / "data"]),
+        "scores": digest([PACKAGE / "data", PACKAGE / "models", ROOT / "codegen", *modules]),
+        "verdicts": digest([PACKAGE / "data", *(PACKAGE / name for name in JUDGING[:4])]),
+    }
 
 
 def chosen_entities(dataset: str, half: str) -> str | list[str]:
@@ -59,18 +69,19 @@ def tsad(stage: str, place: Path) -> None:
             raise SystemExit(f"{place.relative_to(ROOT)}: tsad {stage} failed; see log.txt there")
 
 
-def prepared(dataset: str, half: str, params: dict[str, Any]) -> Path:
+def prepared(dataset: str, half: str, params: dict[str, Any], code: str) -> Path:
     """The data of one half, made once for all models and seeds."""
     place = PLACE / half / dataset
     place.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump({"prepare": params["prepare"]})
-    if not (place / "data/values").is_dir() or (place / "params.yaml").read_text() != text:
-        (place / "params.yaml").write_text(text)
+    made = {"prepare": params["prepare"], "code": code}
+    if read(place / "prepared.json") != made:
+        (place / "params.yaml").write_text(yaml.safe_dump({"prepare": params["prepare"]}))
         tsad("prepare", place)
+        write(place / "prepared.json", made)
     return place / "data"
 
 
-def run(dataset: str, model: str, seed: int, half: str, hyper: dict[str, Any], code: str) -> dict[str, Any]:
+def run(dataset: str, model: str, seed: int, half: str, hyper: dict[str, Any], code: dict[str, str]) -> dict[str, Any]:
     """One pipeline: its metrics, the bytes and multiply-adds of its detector, and the seconds it took."""
     params = {
         "seed": seed,
@@ -80,30 +91,41 @@ def run(dataset: str, model: str, seed: int, half: str, hyper: dict[str, Any], c
     }
     tag = model + "".join(f",{key}={value}" for key, value in hyper.items())
     place = PLACE / half / dataset / f"{tag},seed={seed}"
-    done = place / "done.json"
-    if done.is_file():
-        kept: dict[str, Any] = json.loads(done.read_text())
-        if kept["params"] == params and kept["code"] == code:
-            return kept
-    data = prepared(dataset, half, params)
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "params.yaml").write_text(yaml.safe_dump(params))
-    (place / "data").unlink(missing_ok=True)
-    (place / "data").symlink_to(os.path.relpath(data, place), target_is_directory=True)
+    kept = read(place / "done.json")
+    scored = kept.get("params") == params and kept["code"]["scores"] == code["scores"]
+    if scored and kept["code"] == code:
+        return kept
     start = time.monotonic()
-    for stage in STAGES:
-        tsad(stage, place)
+    if not scored:
+        data = prepared(dataset, half, params, code["data"])
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "params.yaml").write_text(yaml.safe_dump(params))
+        (place / "data").unlink(missing_ok=True)
+        (place / "data").symlink_to(os.path.relpath(data, place), target_is_directory=True)
+        tsad("train", place)
+        tsad("test", place)
+    tsad("evaluate", place)
     found = {
         "params": params,
         "code": code,
         "seconds": time.monotonic() - start,
-        "metrics": json.loads((place / "metrics.json").read_text()),
+        "metrics": read(place / "metrics.json"),
         "cost": cost(min(place.glob("artifacts/*"))),
     }
-    part = done.with_suffix(".part")
-    part.write_text(json.dumps(found))
-    part.replace(done)
+    write(place / "done.json", found)
     return found
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A JSON file; nothing where there is none."""
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def write(path: Path, what: dict[str, Any]) -> None:
+    """A JSON file, whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(what))
+    part.replace(path)
 
 
 def cost(artifacts: Path) -> dict[str, int]:
@@ -114,42 +136,39 @@ def cost(artifacts: Path) -> dict[str, int]:
         return {}
 
 
-def rows_of(results: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """(name, figures, verdict against the best floor) of a model and, from the first seed, of the floors."""
+def judged(results: list[dict[str, Any]]) -> tuple[dict[str, Any], str]:
+    """A model's figures over all seeds, and how it does against the best floor of the first."""
     metrics = [found["metrics"] for found in results]
-    per_entity = {
-        entity: mean_of([each["per_entity"][entity] for each in metrics]) for entity in metrics[0]["per_entity"]
-    }
-    families = {
-        entity: catalog()[results[0]["params"]["prepare"]["dataset"]].family_of(entity) for entity in per_entity
-    }
-    sample, best = Resampled(families, seed=1), metrics[0]["best_floor"]
-    figures = sample.overall(per_entity)
-    against = sample.difference(per_entity, metrics[0]["floors_per_entity"][best], "vus_pr")
-    yield results[0]["params"]["train"]["model"], figures, f"{against['verdict']} ({against['difference']:+.3f})"
-    for name, floor in metrics[0]["floors"].items():
-        yield name, floor, "the best floor" if name == best else ""
+    first = metrics[0]
+    per_entity = {name: mean_of([each["per_entity"][name] for each in metrics]) for name in first["per_entity"]}
+    entry = catalog()[results[0]["params"]["prepare"]["dataset"]]
+    sample = Resampled({entity: entry.family_of(entity) for entity in per_entity}, seed=1)
+    best = max(first["floors"], key=lambda name: first["floors"][name]["vus_pr"])
+    against = sample.difference(per_entity, first["floors_per_entity"][best], "vus_pr")
+    return sample.overall(per_entity), f"{against['verdict']}: {against['difference']:+.3f}, {best}"
 
 
 def table(dataset: str, half: str, results: dict[str, list[dict[str, Any]]]) -> str:
     """One data set's results as markdown, best model first, floors below."""
     first = next(iter(results.values()))
-    models = {name: next(rows_of(found)) for name, found in results.items()}
-    entities, seeds = len(first[0]["metrics"]["per_entity"]), len(first)
+    quick = ", of these the quick ones" if catalog()[dataset].quick else ""
+    count = len(first[0]["metrics"]["per_entity"])
     lines = [
-        f"### {dataset}: {entities} entities of the half `{half}`, {seeds} seeds",
+        f"### {dataset}: {count} entities (half `{half}`{quick}), {len(first)} seeds",
         "",
-        "| | VUS-PR (95 %) | against the best floor | AUC-PR | F1 | event F1 | UCR accuracy | false alarms per 1000 | "
-        "weights, bytes | multiply-adds |",
+        "| | VUS-PR (95 %) | against the best floor | AUC-PR | F1 | composite F1 | UCR accuracy | "
+        "false alarms per 1000 | weights, bytes | multiply-adds |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, (_, figures, verdict) in sorted(models.items(), key=lambda item: -(item[1][1]["vus_pr"] or 0)):
-        price = results[name][0]["cost"]
-        lines.append(line(f"**{name}**", figures, verdict, price))
-    floors = list(rows_of(first))[1:]
-    for name, figures, verdict in sorted(floors, key=lambda row: -(row[1]["vus_pr"] or 0)):
-        named = f"untrained {first[0]['params']['train']['model']}" if name == "untrained" else name
-        lines.append(line(named, figures, verdict, {}))
+    models = {name: judged(found) for name, found in results.items()}
+    for name, (figures, verdict) in sorted(models.items(), key=lambda item: -(item[1][0]["vus_pr"] or 0)):
+        lines.append(line(f"**{name}**", figures, verdict, results[name][0]["cost"]))
+    floors = {name: floor for name, floor in first[0]["metrics"]["floors"].items() if name != "untrained"}
+    for model, found in results.items():
+        if "untrained" in found[0]["metrics"]["floors"]:
+            floors[f"untrained {model}"] = found[0]["metrics"]["floors"]["untrained"]
+    for name, figures in sorted(floors.items(), key=lambda item: -(item[1]["vus_pr"] or 0)):
+        lines.append(line(name, figures, "", {}))
     return "\n".join(lines)
 
 
@@ -158,7 +177,7 @@ def line(name: str, figures: dict[str, Any], verdict: str, price: dict[str, int]
     interval = figures["intervals"]["vus_pr"]
     span = "" if interval is None else f" ({interval[0]:.3f}-{interval[1]:.3f})"
     cells = [name, f"{text(figures['vus_pr'])}{span}", verdict]
-    cells += [text(figures[key]) for key in ("auc_pr", "f1", "event_f1", "ucr_accuracy")]
+    cells += [text(figures[key]) for key in ("auc_pr", "f1", "composite_f1", "ucr_accuracy")]
     cells.append(text(figures["false_alarms_per_1000"], 1))
     cells += [str(price.get(key, "-")) for key in ("weight_bytes", "mac_after")]
     return f"| {' | '.join(cells)} |"
@@ -181,7 +200,7 @@ def main() -> None:
     parser.add_argument("--hyper", default="{}", help="YAML of hyperparameters that differ from the models' defaults")
     parser.add_argument("--out", type=Path, help="where the tables go, too")
     chosen = parser.parse_args()
-    hyper, code = yaml.safe_load(chosen.hyper), code_digest()
+    hyper, code = yaml.safe_load(chosen.hyper), sources()
     jobs = [(d, m, s) for d in chosen.datasets for m in chosen.models for s in range(1, chosen.seeds + 1)]
     results: dict[str, dict[str, list[dict[str, Any]]]] = {}
     console = Console(stderr=True)

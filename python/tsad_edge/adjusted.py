@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .vus import checked
+
 
 def best_point_adjusted(scores: NDArray[Any], labels: NDArray[Any]) -> dict[str, float]:
     """The largest point-adjusted F1 that any threshold gives: exact, over all distinct scores, in O(T log T).
@@ -54,7 +56,7 @@ def best_point_adjusted(scores: NDArray[Any], labels: NDArray[Any]) -> dict[str,
     >>> round(best["f1"], 3), best["recall"]
     (0.99, 1.0)
     """
-    scores, anomalous = _checked(scores, labels)
+    scores, anomalous = checked(scores, labels)
     starts = np.flatnonzero(anomalous & ~np.r_[False, anomalous[:-1]])
     lengths = np.flatnonzero(anomalous & ~np.r_[anomalous[1:], False]) - starts + 1
     peaks = np.maximum.reduceat(scores[anomalous], np.cumsum(lengths) - lengths)
@@ -72,20 +74,3 @@ def best_point_adjusted(scores: NDArray[Any], labels: NDArray[Any]) -> dict[str,
         "recall": float(true[best] / actual),
         "threshold": float(thresholds[best]),
     }
-
-
-def _checked(scores: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
-    if scores.ndim != 1 or scores.shape != labels.shape:
-        raise ValueError(f"scores have shape {scores.shape} and labels {labels.shape}; both must be (T,)")
-    if np.isnan(scores).any():
-        where = np.flatnonzero(np.isnan(scores))
-        raise ValueError(f"{len(where)} scores are NaN, the first at {where[0]}; leave out samples without a score")
-    if not np.isin(labels, (0, 1)).all():
-        raise ValueError(f"labels hold {np.setdiff1d(labels, (0, 1))[:5].tolist()}; only 0 and 1 have a meaning")
-    anomalous = labels == 1
-    if not anomalous.any():
-        raise ValueError(f"no anomaly among {len(labels)} samples; there is nothing to find")
-    if anomalous.all():
-        raise ValueError(f"nothing but anomalies among {len(labels)} samples; there is nothing to tell them from")
-    return scores, anomalous

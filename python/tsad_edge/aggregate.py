@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .metrics import AVERAGED, COUNTS, POOLED, Row, divided, number, ratio
+from .metrics import AVERAGED, COUNTS, FIGURES, HARMONIC, POOLED, Row, divided, number, pooled
 
 Rows = Mapping[str, Row]
 
@@ -21,20 +21,20 @@ CONFIDENCE = 0.95
 DRAWS = 2000
 
 
-COMPARED = ("vus_pr", "auc_pr", "f1", "event_f1")
+COMPARED = ("vus_pr", "auc_pr", "f1", "composite_f1")
 """Figures on which a model is held against every floor; the verdict is by the first."""
 
 
 def summarise(
-    judged: Mapping[str, Mapping[str, Row] | int], abouts: Mapping[str, Mapping[str, Any]], seed: int
+    judged: Mapping[str, Mapping[str, Row]], abouts: Mapping[str, Mapping[str, Any]], seed: int
 ) -> dict[str, Any]:
     """What metrics.json says, from the verdicts on all entities.
 
     Parameters
     ----------
     judged : mapping
-        Entity -> what scored it ("model", a floor, "untrained-1" and so on) -> what `metrics.judge` says. For an entity
-        without labels, its number of samples with an alarm.
+        Entity -> what scored it ("model", a floor, "untrained-1" and so on) -> what `metrics.judge` says. An entity
+        without labels has only "unlabelled" -> what `metrics.alarms` says.
     abouts : mapping
         Entity -> scores/<entity>.json: its family, and what was asked of its threshold.
     seed : int
@@ -43,9 +43,10 @@ def summarise(
     Returns
     -------
     dict
-        ``verdict`` on VUS-PR against ``best_floor``, as `Resampled.difference` gives it; ``model`` and ``floors`` as
-        `Resampled.overall` has them, floors with what the model is ``against`` them; ``false_alarms`` wanted, expected
-        from the calibration, and the lowest it supports; ``unlabelled_alarms``; ``per_entity``; ``floors_per_entity``.
+        ``verdict`` on VUS-PR: "beats" where the model beats every floor, "loses" where it loses to one, else "not
+        distinguishable"; ``rival``, the floor that decides it; ``model`` and ``floors`` as `Resampled.overall` has
+        them, floors with what the model is ``against`` them; ``false_alarms`` wanted, expected from the calibration,
+        and the lowest it supports; ``unlabelled``; ``per_entity``; ``floors_per_entity``.
 
     Examples
     --------
@@ -54,19 +55,20 @@ def summarise(
     ...     return judge(np.array(scores), 0.5, np.array([0, 1, 0]), [{"start": 1, "end": 2, "kind": None}], 1)
     >>> asked = {"wanted": "1 per 1000 samples", "wanted_per_1000": 1.0, "supported_per_1000": 0.5, "note": "",
     ...          "expected_per_1000": 1.0, "expected_events_per_1000": 1.0, "extrapolated": False}
-    >>> about = {"family": "a", "sampling_period": None, "calibration_samples": 2000, "false_alarms": asked}
+    >>> about = {"entity": "a", "family": "a", "sampling_period": None, "calibration_samples": 2000}
+    >>> about["false_alarms"] = asked
     >>> found = summarise({"a": {"model": verdict(0, 1, 0), "random": verdict(1, 0, 1)}}, {"a": about}, seed=1)
-    >>> found["best_floor"], found["verdict"]  # one entity says nothing about others
+    >>> found["rival"], found["verdict"]  # one entity says nothing about others
     ('random', 'not distinguishable')
     """
     rows: dict[str, dict[str, Row]] = {}
     for entity, verdicts in judged.items():
-        if not isinstance(verdicts, int):
+        if "unlabelled" not in verdicts:
             nets = [verdict for name, verdict in verdicts.items() if name.startswith("untrained-")]
             for name, verdict in {**verdicts, "untrained": mean_of(nets)}.items() if nets else verdicts.items():
                 if not name.startswith("untrained-"):
                     rows.setdefault(name, {})[entity] = verdict
-    found: dict[str, Any] = {"verdict": None, "best_floor": None, "model": None, "floors": {}}
+    found: dict[str, Any] = {"verdict": None, "rival": None, "model": None, "floors": {}}
     if rows:
         sample = Resampled({entity: abouts[entity]["family"] for entity in rows["model"]}, seed)
         overall = {name: sample.overall(verdicts) for name, verdicts in rows.items()}
@@ -74,16 +76,13 @@ def summarise(
         for name, figures in overall.items():
             against = {key: sample.difference(rows["model"], rows[name], key) for key in COMPARED}
             found["floors"][name] = {**figures, "against": against}
-        ranked = {name: figures["vus_pr"] for name, figures in overall.items() if figures["vus_pr"] is not None}
-        if ranked:
-            best = max(ranked, key=lambda name: ranked[name])
-            found["best_floor"] = best
-            found["verdict"] = found["floors"][best]["against"]["vus_pr"]["verdict"]
+        if found["model"]["vus_pr"] is not None:
+            found["verdict"], found["rival"] = _verdict(found["floors"])
     ours = rows.pop("model", {})
     return {
         **found,
         "false_alarms": _promised(list(abouts.values())),
-        "unlabelled_alarms": {entity: count for entity, count in judged.items() if isinstance(count, int)},
+        "unlabelled": {entity: found["unlabelled"] for entity, found in judged.items() if "unlabelled" in found},
         "per_entity": ours,
         "floors_per_entity": {
             name: {entity: {key: row[key] for key in COMPARED} for entity, row in verdicts.items()}
@@ -93,7 +92,7 @@ def summarise(
 
 
 def mean_of(rows: Sequence[Row]) -> dict[str, Any]:
-    """Mean of verdicts on the same series, number by number (seeds of an untrained net); None where one has none.
+    """Mean of verdicts on the same series, number by number, over those that have one (seeds of an untrained net).
 
     Examples
     --------
@@ -102,13 +101,13 @@ def mean_of(rows: Sequence[Row]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for key, first in rows[0].items():
-        values = [row[key] for row in rows]
+        known = [row[key] for row in rows if row[key] is not None]
         if isinstance(first, dict):
-            found[key] = mean_of(values)
-        elif any(value is None or isinstance(value, str) for value in values):
-            found[key] = first if all(value == first for value in values) else None
+            found[key] = mean_of(known)
+        elif not known or isinstance(known[0], str):
+            found[key] = known[0] if known else None
         else:
-            found[key] = float(np.mean(values))
+            found[key] = float(np.mean(known))
     return found
 
 
@@ -133,7 +132,7 @@ class Resampled:
     def __init__(self, families: Mapping[str, str], seed: int) -> None:
         self.entities = list(families)
         names, member = np.unique(list(families.values()), return_inverse=True)
-        self.families = len(names)
+        self.families, self.members = len(names), member
         draw = np.random.default_rng(zlib.crc32(f"bootstrap/{seed}".encode()))
         counts = draw.multinomial(self.families, np.full(self.families, 1 / self.families), size=DRAWS)
         everything = np.ones((1, self.families))
@@ -146,8 +145,8 @@ class Resampled:
         Returns
         -------
         dict
-            ``entities``, ``families``; the sums of COUNTS; the means of AVERAGED and the ratios of POOLED, each with
-            its 95 % interval in ``intervals``; ``by_kind``; ``reason`` where there is nothing to rank.
+            ``entities``, ``families``; the sums of COUNTS; the means of AVERAGED, the ratios of POOLED and HARMONIC,
+            each with its 95 % interval in ``intervals``; ``by_kind``; ``reason`` where there is nothing to rank.
 
         Examples
         --------
@@ -157,7 +156,7 @@ class Resampled:
         1.0
         """
         rows = [per_entity[entity] for entity in self.entities]
-        curves = {name: self._curve(name, rows) for name in (*AVERAGED, *POOLED)}
+        curves = {name: self._curve(name, rows) for name in FIGURES}
         kinds: dict[str, dict[str, float]] = {}
         for row in rows:
             for kind, numbers in row["by_kind"].items():
@@ -171,7 +170,7 @@ class Resampled:
             "ranked_entities": ranked,
             **{key: sum(row[key] for row in rows) for key in COUNTS},
             **{name: number(curve[0]) for name, curve in curves.items()},
-            "intervals": {name: self._interval(curve) for name, curve in curves.items()},
+            "intervals": {name: _within(name, self._interval(name, curve, rows)) for name, curve in curves.items()},
             "by_kind": dict(sorted(kinds.items())),
             "reason": None if ranked else "no entity has both normal and anomalous samples",
         }
@@ -194,7 +193,7 @@ class Resampled:
         """
         pair = [[rows[entity] for entity in self.entities] for rows in (ours, floor)]
         curve = self._curve(name, pair[0]) - self._curve(name, pair[1])
-        interval = self._interval(curve)
+        interval = self._interval(name, curve, *pair)
         verdict = "not distinguishable"
         if interval is not None and interval[0] > 0:
             verdict = "beats"
@@ -204,29 +203,50 @@ class Resampled:
 
     def _curve(self, name: str, rows: Sequence[Row]) -> NDArray[np.float64]:
         """A figure for every draw, the data set itself first; NaN where a draw has none."""
-        if name in POOLED:
-            return ratio(rows, POOLED[name], self.weights)
+        if name not in AVERAGED:
+            return pooled(name, rows, self.weights)
         values = np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
         known = ~np.isnan(values)
         return divided(self.weights @ np.where(known, values, 0.0), self.weights @ known)
 
-    def _interval(self, curve: NDArray[np.float64]) -> list[float] | None:
-        """Expanded percentile interval: as wide as Student's t asks for so few families (Hesterberg, The American
-        Statistician 2015); with three it spans all three. None for one family, which says nothing about others."""
-        from scipy.stats import norm, t
+    def _interval(self, name: str, curve: NDArray[np.float64], *compared: Sequence[Row]) -> list[float] | None:
+        """Student's t times the bootstrap's standard error, widened by sqrt(n / (n - 1)) since draws of n from n spread
+        less than n from a population (Hesterberg, The American Statistician 2015). None below two families."""
+        from scipy.stats import t
 
-        n = self.families
-        draws = curve[1:][~np.isnan(curve[1:])]
-        if n < 2 or np.isnan(curve[0]) or len(draws) == 0:
+        known = np.all([[_has(name, row) for row in rows] for rows in compared], axis=0)
+        n, draws = len(set(self.members[known])), curve[1:][~np.isnan(curve[1:])]
+        if n < 2 or np.isnan(curve[0]):
             return None
-        tail = norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf((1 + CONFIDENCE) / 2, n - 1))
-        low, high = np.quantile(draws, [tail, 1 - tail])
-        return [float(low), float(high)]
+        half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.sqrt(n / (n - 1)) * draws.std())
+        return [float(curve[0]) - half, float(curve[0]) + half]
+
+
+def _has(name: str, row: Row) -> bool:
+    """Whether an entity has a say in a figure."""
+    if name in HARMONIC:
+        return all(_has(part, row) for part in HARMONIC[name][1:])
+    return POOLED[name].needs(row) > 0 if name in POOLED else row[name] is not None
+
+
+def _within(name: str, interval: list[float] | None) -> list[float] | None:
+    """An interval cut to what the figure can be: no figure is negative, and only rates and delays exceed 1."""
+    if interval is None:
+        return None
+    highest = np.inf if "_per_" in name or name == "delay_samples" else 1.0
+    return [max(interval[0], 0.0), float(min(interval[1], highest))]
+
+
+def _verdict(floors: Mapping[str, Row]) -> tuple[str, str]:
+    """What the model is against the floors together, and the best of those floors that make it so."""
+    against = {name: floor["against"]["vus_pr"]["verdict"] for name, floor in floors.items()}
+    verdict = next(each for each in ("loses", "not distinguishable", "beats") if each in against.values())
+    return verdict, max((name for name in against if against[name] == verdict), key=lambda name: floors[name]["vus_pr"])
 
 
 def _promised(abouts: Sequence[Row]) -> dict[str, Any]:
     """What was asked of the thresholds and what the calibration says of them; rates are pooled over its samples."""
-    asked, samples = [about["false_alarms"] for about in abouts], [about["calibration_samples"] for about in abouts]
+    asked, samples = [about["false_alarms"] for about in abouts], np.array([a["calibration_samples"] for a in abouts])
     periods = [about["sampling_period"] for about in abouts]
     found: dict[str, Any] = {
         "wanted": asked[0]["wanted"],
@@ -234,15 +254,12 @@ def _promised(abouts: Sequence[Row]) -> dict[str, Any]:
         "supported_per_1000": max(each["supported_per_1000"] for each in asked),
     }
     for key in ("expected_per_1000", "expected_events_per_1000"):
-        rates = [each[key] for each in asked]
-        found[key] = float(np.average(rates, weights=samples))
-        per_day = None
-        if None not in periods:  # 1000 samples last 1000 periods
-            daily = [rate * 86.4 / period for rate, period in zip(rates, periods, strict=True)]
-            per_day = float(np.average(daily, weights=samples))
-        found[key.replace("1000", "day")] = per_day
-    found["extrapolated"] = [about["entity"] for about in abouts if about["false_alarms"]["extrapolated"]]
-    found["notes"] = {
-        about["entity"]: about["false_alarms"]["note"] for about in abouts if about["false_alarms"]["note"]
-    }
+        alarms = float(np.dot([each[key] for each in asked], samples)) / 1000
+        found[key] = 1000 * alarms / float(samples.sum())
+        days = None if None in periods else float(np.dot(samples, periods)) / 86400
+        found[key.replace("1000", "day")] = None if days is None else alarms / days
+    told = {about["entity"]: about["false_alarms"] for about in abouts}
+    found["unsupported"] = [name for name, each in told.items() if each["wanted_per_1000"] < each["supported_per_1000"]]
+    found["extrapolated"] = [name for name, each in told.items() if each["extrapolated"]]
+    found["notes"] = {name: each["note"] for name, each in told.items() if each["note"]}
     return found

@@ -7,6 +7,7 @@ rule (`threshold.choose`).
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -22,8 +23,8 @@ CHUNK = 4096
 
 
 def random(fit: Values, series: Values, window: int, seed: int) -> NDArray[np.float64]:
-    """Uniform random numbers: what a metric gives for nothing."""
-    return np.random.default_rng(seed).random(len(series))
+    """Uniform random numbers, others for another series: what a metric gives for nothing."""
+    return np.random.default_rng([seed, zlib.crc32(series.tobytes())]).random(len(series))
 
 
 def abs_diff(fit: Values, series: Values, window: int, seed: int) -> NDArray[np.float64]:
@@ -91,7 +92,7 @@ def score_floor(name: str, fit: Values, series: Values, window: int, seed: int) 
     window : int
         W of the model that the floor is compared with; also what `moving_z` looks back on.
     seed : int
-        For `random` and `window_pca`; give each series its own.
+        For `random` and `window_pca`.
 
     Returns
     -------

@@ -58,23 +58,29 @@ def _timed(key: str) -> Callable[[Row], float]:
 POOLED: dict[str, Ratio] = {
     "precision": Ratio(lambda r: r["true_alarms"], lambda r: r["alarms"], lambda r: r["alarms"]),
     "recall": Ratio(lambda r: r["true_alarms"], lambda r: r["anomalous"], lambda r: r["anomalous"]),
-    "f1": Ratio(lambda r: 2 * r["true_alarms"], lambda r: r["alarms"] + r["anomalous"], lambda r: r["anomalous"]),
     "event_precision": Ratio(
-        lambda r: r["alarm_events"] - r["false_alarm_events"], lambda r: r["alarm_events"], lambda r: r["alarm_events"]
+        lambda r: r["events_found"],
+        lambda r: r["events_found"] + r["false_alarm_events"],
+        lambda r: r["events_found"] + r["false_alarm_events"],
     ),
     "event_recall": Ratio(lambda r: r["events_found"], lambda r: r["events"], lambda r: r["events"]),
-    "event_f1": Ratio(
-        lambda r: 2 * r["events_found"],
-        lambda r: r["events_found"] + r["false_alarm_events"] + r["events"],
-        lambda r: r["events"],
-    ),
     "false_alarms_per_1000": Ratio(lambda r: 1000 * r["false_alarms"], _normal, _normal),
     "false_alarm_events_per_1000": Ratio(lambda r: 1000 * r["false_alarm_events"], _normal, _normal),
     "false_alarms_per_day": Ratio(_timed("false_alarms"), _days, _days),
     "false_alarm_events_per_day": Ratio(_timed("false_alarm_events"), _days, _days),
 }
-"""Ratios of pooled counts, samples and events. Event F1 takes a found event as a hit, a missed one as a miss, and a run
-of alarms that touches no event as one false alarm (Hundman et al., KDD 2018)."""
+"""Ratios of pooled counts, of samples and of events. A found event is a hit, a missed one a miss, and a run of alarms
+that touches no event a false alarm (Hundman et al., KDD 2018)."""
+
+HARMONIC = {
+    "f1": ("precision", "recall"),
+    "event_f1": ("event_precision", "event_recall"),
+    "composite_f1": ("precision", "event_recall"),
+}
+"""Harmonic means of two pooled ratios. An alarm that is always on has an event F1 of 1; the composite F1 (Garg et al.,
+TNNLS 2021) takes precision from samples and recall from events, and gives it what it deserves."""
+
+FIGURES = (*AVERAGED, *POOLED, *HARMONIC)
 
 
 def judge(
@@ -114,17 +120,18 @@ def judge(
           ``false_alarm_events``, those that touch no event; ``events``, ``events_found``, ``by_kind``;
         - ranking, without a threshold: ``auc_roc``, ``auc_pr`` (average precision), ``vus_roc`` and ``vus_pr`` with
           their ``vus_buffer``; ``ucr_accuracy``: 1 where the highest score lies within max(100, length) samples of the
-          anomaly, 0 where not or not only, None where there is not exactly one event (Wu and Keogh, TKDE 2021);
-        - at the threshold: the ratios of `POOLED`; ``delay_samples``, the median from an event's start to its first
-          alarm, and ``delay_seconds``;
+          anomaly, 0 where not or not only, None where not exactly one event is judged (Wu and Keogh, TKDE 2021);
+        - at the threshold: the ratios of `POOLED` and `HARMONIC`; ``delay_samples``, the median from an event's start
+          to its first alarm, and ``delay_seconds``;
         - ``point_adjusted_f1``: the best F1 over all thresholds where an event counts wholly as found. Not for ranking:
           it puts random numbers first;
-        - ``reason``: why there is nothing to rank.
+        - ``reason``: why there is nothing to rank, or why the ranking says nothing (all scores are equal: aeon's VUS,
+          and so ours, is then 0).
 
     Raises
     ------
     ValueError
-        Lengths differ, a label is neither 0 nor 1, or an event reaches out of the series.
+        Lengths differ, a label is neither 0 nor 1, an event reaches out of the series, or the threshold is NaN.
 
     Examples
     --------
@@ -135,6 +142,8 @@ def judge(
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if scores.ndim != 1 or scores.shape != labels.shape:
         raise ValueError(f"scores have shape {scores.shape} and labels {labels.shape}; both must be (T,)")
+    if np.isnan(threshold):
+        raise ValueError("the threshold is NaN; no score could be greater")
     if not np.isin(labels, (0, 1)).all():
         raise ValueError(f"labels hold {np.setdiff1d(labels, (0, 1)).tolist()}; only 0 and 1 have a meaning")
     for event in events:
@@ -142,6 +151,7 @@ def judge(
             raise ValueError(f"event {dict(event)} reaches out of a series of {len(labels)} samples, or is empty")
 
     judged = ~np.isnan(scores)
+    seen = [event for event in events if judged[event["start"] : event["end"]].any()]
     truth, alarm = labels[judged] == 1, scores[judged] > threshold
     alarms_all = np.zeros(len(scores), dtype=bool)
     alarms_all[judged] = alarm
@@ -149,35 +159,50 @@ def judge(
     for event in events:
         touched[event["start"] : event["end"]] = True
         aftermath[event["end"] : event["end"] + window - 1] = True
-    starts = np.flatnonzero(np.diff(alarm, prepend=False) & alarm)
     row: dict[str, Any] = {
-        "samples": int(judged.sum()),
-        "unscored": int((~judged).sum()),
+        **alarms(scores, threshold),
         "anomalous": int(truth.sum()),
-        "alarms": int(alarm.sum()),
         "true_alarms": int((alarm & truth).sum()),
         "false_alarms": int((alarm & ~truth).sum()),
         "lingering": int((alarms_all & aftermath & (labels == 0)).sum()),
-        "alarm_events": len(starts),
-        "false_alarm_events": _untouched(starts, alarm & touched[judged]),
+        "false_alarm_events": _untouched(_starts(alarm), alarm & touched[judged]),
         "sampling_period": sampling_period,
-        **_found([event for event in events if judged[event["start"] : event["end"]].any()], alarms_all),
+        **_found(seen, alarms_all),
         **_ranking(scores[judged], truth, window),
-        "ucr_accuracy": _peak_in_event(scores, judged, events),
+        "ucr_accuracy": _peak_in_event(scores, judged, seen),
     }
-    row |= {name: number(ratio([row], figure, np.ones((1, 1)))[0]) for name, figure in POOLED.items()}
+    row |= {name: number(pooled(name, [row], np.ones((1, 1)))[0]) for name in (*POOLED, *HARMONIC)}
     delay = row["delay_samples"]
     return row | {"delay_seconds": None if delay is None or sampling_period is None else delay * sampling_period}
 
 
-def ratio(rows: Sequence[Row], figure: Ratio, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A pooled figure for each of n weightings (n, rows) of some rows; NaN where it has no meaning.
+def alarms(scores: NDArray[Any], threshold: float) -> dict[str, int]:
+    """What can be counted without labels: ``samples`` scored, ``unscored``, ``alarms``, their runs ``alarm_events``.
 
     Examples
     --------
-    >>> ratio([{"alarms": 4, "true_alarms": 1}], POOLED["precision"], np.ones((1, 1)))
+    >>> alarms(np.array([np.nan, 2.0, 3.0, 0.0]), 1.0)
+    {'samples': 3, 'unscored': 1, 'alarms': 2, 'alarm_events': 1}
+    """
+    scored = ~np.isnan(scores)
+    alarm = scores[scored] > threshold
+    counts = {"samples": scored.sum(), "unscored": (~scored).sum(), "alarms": alarm.sum()}
+    return {key: int(value) for key, value in counts.items()} | {"alarm_events": len(_starts(alarm))}
+
+
+def pooled(name: str, rows: Sequence[Row], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A figure of POOLED or HARMONIC for each of n weightings (n, rows) of some rows; NaN where it has no meaning.
+
+    Examples
+    --------
+    >>> pooled("precision", [{"alarms": 4, "true_alarms": 1}], np.ones((1, 1)))
     array([0.25])
     """
+    if name in HARMONIC:
+        precision, recall = (pooled(part, rows, weights) for part in HARMONIC[name])
+        exact = np.nan_to_num(precision)  # without an alarm nothing is found: 0, if there was something to find
+        return np.where(exact + recall == 0, 0.0, divided(2 * exact * recall, exact + recall))
+    figure = POOLED[name]
     numerator, denominator, needs = (weights @ np.array([part(row) for row in rows], np.float64) for part in figure)
     return np.where(needs > 0, divided(numerator, denominator), np.nan)
 
@@ -243,7 +268,7 @@ def _ranking(scores: NDArray[np.float64], truth: NDArray[np.bool_], window: int)
             "vus_pr": vus_pr,
             "vus_buffer": buffer,
             "point_adjusted_f1": best_point_adjusted(finite, labels)["f1"],
-            "reason": None,
+            "reason": "all scores are equal" if finite.min() == finite.max() else None,
         }
     return {**dict.fromkeys(names), "reason": reason}
 
@@ -257,7 +282,12 @@ def _peak_in_event(
     start, end = events[0]["start"], events[0]["end"]
     slack = max(PEAK_SLACK, end - start)
     peaks = np.flatnonzero(scores == scores[judged].max())
-    return float(start - slack < peaks[0] and peaks[-1] < end + slack)
+    return float(start - slack <= peaks[0] and peaks[-1] < end + slack)
+
+
+def _starts(alarm: NDArray[np.bool_]) -> NDArray[np.int_]:
+    """Where runs of alarms begin."""
+    return np.flatnonzero(np.diff(alarm, prepend=False) & alarm)
 
 
 def _untouched(starts: NDArray[np.int_], hits: NDArray[np.bool_]) -> int:

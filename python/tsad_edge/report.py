@@ -1,12 +1,14 @@
-"""What the pipeline found, as one page of text: joins metrics.json, check.json and cost.json.
+"""What was found, as a page of text: by the pipeline, or where a model was brought along by `tsad convert`.
 
-Owns the words and the layout; measures and reads nothing. No stage waits for another branch of the pipeline for its
-sake: it runs after all of them.
+Owns the words and the layout; measures and reads nothing. The pipeline's page joins three result files: no stage waits
+for another branch of the pipeline for its sake, since it runs after all of them.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+FEED = "Feed a CSV to the compiled edge binary:"
 
 
 def page(
@@ -28,9 +30,52 @@ def page(
     str
         Plain text, lines of at most 120 characters.
     """
-    parts = [_verdict(metrics), _faults(metrics), _floors(metrics), _proof(check), _cost(cost), _times(times)]
-    parts.append(f"Feed a CSV to the compiled edge binary:\n  {feed}")
+    parts = [_verdict(metrics), _alarms(metrics), _floors(metrics), _proof(check), _cost(cost), _times(times)]
+    parts.append(f"{FEED}\n  {feed}")
     return "\n\n".join(parts)
+
+
+def converted(
+    out: str, files: list[str], detector: dict[str, Any], cost: dict[str, Any], check: dict[str, Any] | None, feed: str
+) -> str:
+    """What `tsad convert` made of a model that was brought along.
+
+    Parameters
+    ----------
+    out, files : str, list of str
+        The folder, and what is in it.
+    detector, cost, check : dict
+        The JSON files there; no check is None.
+    feed : str
+        The command that feeds a CSV to the edge binary.
+
+    Returns
+    -------
+    str
+        Plain text.
+    """
+    alarms = detector["false_alarms"]
+    lines = [
+        f"Threshold {detector['threshold']:.6g} by {alarms['method']}, from {detector['calibration_samples']} scores "
+        "of normal data",
+        f"  false alarms wanted: {alarms['wanted']}",
+        f"  expected, from these scores: {alarms['expected_per_1000']:.3g} samples, "
+        f"{alarms['expected_events_per_1000']:.3g} events per 1000; so many scores can tell "
+        f"{alarms['supported_per_1000']:.3g} from none",
+    ]
+    if alarms["note"]:
+        lines.append(f"  {alarms['note']}; quantile took its place")
+    if detector["degenerate_calibration"]:
+        lines.append("  the highest of these scores tie: the threshold says 'higher than ever seen', not a rate")
+    if alarms["extrapolated"]:
+        lines.append("  extrapolated: the rate is lower than so many scores can support")
+    unproven = (
+        "The compiled C against PyTorch: NOT CHECKED, nothing is proven yet\n"
+        "  --check test.csv runs it over a whole CSV and compares scores, decisions and events"
+    )
+    proof = _proof(check) if check else unproven
+    written = f"Written to {out}\n  {', '.join(files)}"
+    return "\n\n".join([written, "\n".join(lines), _cost(cost), proof, f"{FEED}\n  {feed}"])
 
 
 def table(rows: list[list[str]]) -> str:
@@ -51,61 +96,69 @@ def table(rows: list[list[str]]) -> str:
 
 VERDICTS = {
     "beats": "The model beats every floor on VUS-PR",
-    "loses": "The model is WORSE than a floor on VUS-PR",
+    "loses": "The model LOSES to a floor on VUS-PR",
     "not distinguishable": "The model is NOT distinguishable from a floor on VUS-PR",
 }
 
 
 def _verdict(metrics: dict[str, Any]) -> str:
     """The first line: is the model worth its bytes?"""
-    if metrics["model"] is None:
-        alarms = ", ".join(f"{entity} {count}" for entity, count in metrics["unlabelled_alarms"].items())
-        return f"No labels, so nothing to judge by; samples with an alarm: {alarms}"
-    if metrics["verdict"] is None:
-        return f"Nothing to rank: {metrics['model']['reason']}"
-    model, best = metrics["model"], metrics["floors"][metrics["best_floor"]]
-    return (
-        f"{VERDICTS[metrics['verdict']]}: {_span(model, 'vus_pr')} against {_span(best, 'vus_pr')} "
-        f"of {metrics['best_floor']}"
-    )
-
-
-def _faults(metrics: dict[str, Any]) -> str:
-    """Events found by kind, and what it cost in false alarms."""
-    model, promised = metrics["model"], metrics["false_alarms"]
+    model = metrics["model"]
     if model is None:
-        return f"False alarms wanted: {promised['wanted']}; the calibration lets expect {_rates(promised, 'expected')}"
-    rows = [["kind", "found"]]
-    rows += [[kind, f"{row['found']} of {row['events']}"] for kind, row in model["by_kind"].items()]
-    supported, wanted = promised["supported_per_1000"], promised["wanted_per_1000"]
-    lines = [
-        f"Events found at the label-free threshold, {model['entities']} entities, {model['samples']} samples judged",
-        f"  ({model['unscored']} are not: the window was filling, or a value was missing)",
-        _indent(table(rows)),
-        f"  median delay {_number(model['delay_samples'], 0)} samples; event F1 {_number(model['event_f1'], 3)}",
-        f"  false alarms wanted: {promised['wanted']}",
-        f"    expected, from normal data held back: {_rates(promised, 'expected')}",
-        f"    found in the test:                    {_rates(model, 'false_alarm')}",
-        f"    {model['lingering']} of {model['false_alarms']} samples lie in the window after an event, which still "
-        "holds its samples",
-    ]
-    if supported > wanted:
-        lines.append(f"    NOT supported: the calibration can promise no less than {supported:.3g} per 1000 samples")
-    if promised["extrapolated"]:
+        return "No labels, so nothing to judge the model by"
+    if metrics["verdict"] is None:
+        return f"Nothing to rank the model by: {model['reason']}"
+    rival = metrics["floors"][metrics["rival"]]
+    spans = f"{_span(model, 'vus_pr')} against {_span(rival, 'vus_pr')} of {metrics['rival']}"
+    return f"{VERDICTS[metrics['verdict']]}: {spans}"
+
+
+def _alarms(metrics: dict[str, Any]) -> str:
+    """Events found by kind, and what was promised and what came true about false alarms."""
+    model, lines = metrics["model"], []
+    if model is not None:
+        rows = [["kind", "found"]]
+        rows += [[kind, f"{row['found']} of {row['events']}"] for kind, row in model["by_kind"].items()]
+        lines += [
+            f"Events found at the label-free threshold; {model['entities']} entities, {model['samples']} samples",
+            f"  ({model['unscored']} more are not: the window was filling, or a value was missing)",
+            _indent(table(rows)),
+            f"  median delay {_number(model['delay_samples'], 0)} samples; precision {_number(model['precision'], 3)}, "
+            f"recall {_number(model['recall'], 3)} of samples, {_number(model['event_recall'], 3)} of events",
+        ]
+    for entity, row in metrics["unlabelled"].items():
         lines.append(
-            f"    extrapolated beyond what was measured, by a fitted tail: {', '.join(promised['extrapolated'])}"
+            f"{entity}, without labels: {row['alarms']} of {row['samples']} samples give an alarm, in "
+            f"{row['alarm_events']} events ({row['unscored']} more have no score)"
         )
+    promised = metrics["false_alarms"]
+    lines += [
+        f"  false alarms wanted: {promised['wanted']}",
+        f"    above the threshold when it was set: {_rates(promised, 'expected', 'expected_events')}",
+        f"    the calibration can promise no less than {promised['supported_per_1000']:.3g} samples per 1000",
+    ]
+    if model is not None:
+        lines += [
+            f"    found in the test: {_rates(model, 'false_alarms', 'false_alarm_events')}",
+            f"    of these samples {model['lingering']} of {model['false_alarms']} lie in the window after an event, "
+            "which still holds its samples",
+        ]
+    told = {
+        "NOT supported: so few scores cannot promise the wanted rate": promised["unsupported"],
+        "extrapolated beyond what was measured, by a fitted tail": promised["extrapolated"],
+        **{f"by quantile, since {note}": [entity] for entity, note in promised["notes"].items()},
+    }
+    lines += [f"    {text}: {_some(entities)}" for text, entities in told.items() if entities]
     return "\n".join(lines)
 
 
-def _rates(found: dict[str, Any], what: str) -> str:
+def _rates(found: dict[str, Any], samples: str, events: str) -> str:
     """A rate in samples and in events, per 1000 and, where the sampling period is known, per day."""
-    samples, events = ("false_alarms", "false_alarm_events") if what == "false_alarm" else (what, f"{what}_events")
     text = (
         f"{_number(found[f'{samples}_per_1000'], 2)} samples, {_number(found[f'{events}_per_1000'], 2)} events per 1000"
     )
     if found[f"{samples}_per_day"] is not None:
-        text += f"; {found[f'{samples}_per_day']:.3g} samples, {found[f'{events}_per_day']:.3g} events per day"
+        text += f"; {found[f'{samples}_per_day']:.0f} samples, {found[f'{events}_per_day']:.0f} events per day"
     return text
 
 
@@ -113,24 +166,27 @@ def _floors(metrics: dict[str, Any]) -> str:
     """The model beside the floors it must beat."""
     if metrics["model"] is None:
         return "Floors: nothing to compare without labels"
-    rows = [["", "VUS-PR", "95 %", "the model", "AUC-PR", "F1", "event F1", "not for ranking"]]
+    rows = [["", "VUS-PR", "95 %", "the model", "AUC-PR", "F1", "composite F1", "not for ranking"]]
     for name, row in {"model": metrics["model"], **metrics["floors"]}.items():
-        against = row["against"]["vus_pr"]["verdict"] if "against" in row else ""
-        figures = [_number(row[key], 3) for key in ("auc_pr", "f1", "event_f1", "point_adjusted_f1")]
+        against = row["against"]["vus_pr"]["verdict"] if "against" in row and metrics["verdict"] else ""
+        figures = [_number(row[key], 3) for key in ("auc_pr", "f1", "composite_f1", "point_adjusted_f1")]
         rows.append([name, _number(row["vus_pr"], 3), _interval(row, "vus_pr"), against, *figures])
     buffers = sorted({row["vus_buffer"] for row in metrics["per_entity"].values() if row["vus_buffer"] is not None})
     ends = " to ".join(str(buffer) for buffer in dict.fromkeys((buffers[0], buffers[-1]))) if buffers else "-"
-    model = metrics["model"]
-    return "\n".join(
-        [
-            "Model and floors, which share its data, windows, scaling and threshold rule",
-            _indent(table(rows)),
-            f"  VUS-PR (buffer {ends}) and AUC-PR: means over {model['ranked_entities']} entities; F1: pooled counts",
-            "  at the label-free thresholds. 95 %: bootstrap over entities; the model beats a floor where the paired",
-            "  interval excludes 0. Not for ranking: point-adjusted F1 at the best threshold by the labels, by which",
-            f"  random numbers reach {_number(metrics['floors']['random']['point_adjusted_f1'], 3)}",
-        ]
-    )
+    model, random = metrics["model"], metrics["floors"]["random"]["point_adjusted_f1"]
+    lines = [
+        "Model and floors, which share its data, windows, scaling and threshold rule",
+        _indent(table(rows)),
+        f"  VUS-PR (buffer {ends}) and AUC-PR: means over {model['ranked_entities']} entities; F1: pooled counts, at",
+        "  the label-free thresholds; composite: precision of samples with recall of events. 95 %: over entities; a",
+        "  floor is beaten where the paired interval lies above 0. Not for ranking: point-adjusted F1 at the best",
+        f"  threshold by the labels, of which random numbers reach {_number(random, 3)}",
+    ]
+    reasons: dict[str, list[str]] = {}
+    for entity, row in metrics["per_entity"].items():
+        if row["reason"]:
+            reasons.setdefault(row["reason"], []).append(entity)
+    return "\n".join(lines + [f"  {reason}: {_some(entities)}" for reason, entities in reasons.items()])
 
 
 def _proof(check: dict[str, Any]) -> str:
@@ -146,7 +202,7 @@ def _proof(check: dict[str, Any]) -> str:
     ]
     for key in ("entities_without_alarm", "degenerate_calibration", "failures"):
         if check[key]:
-            lines.append(f"  {key.replace('_', ' ')}: {', '.join(map(str, check[key]))}")
+            lines.append(f"  {key.replace('_', ' ')}: {_some(list(map(str, check[key])))}")
     return "\n".join(lines)
 
 
@@ -174,6 +230,11 @@ def _times(times: dict[str, float]) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _some(names: list[str]) -> str:
+    """The first few names."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _interval(row: dict[str, Any], key: str) -> str:

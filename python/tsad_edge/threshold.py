@@ -53,7 +53,7 @@ class _Unfit(ValueError):
     """These scores or this rate are not for this method; says why."""
 
 
-def rate_per_1000(wanted: str, sampling_period: float | None) -> float:
+def rate_per_1000(wanted: str, sampling_period: float | None, knob: str = "train.false_alarms") -> float:
     """Wanted false alarms as samples per 1000. Samples count, not events: of these there are as many or fewer.
 
     Parameters
@@ -62,6 +62,8 @@ def rate_per_1000(wanted: str, sampling_period: float | None) -> float:
         ``N per 1000 samples`` or ``N per day``; N from 0.
     sampling_period : float or None
         Seconds from sample to sample, None where unknown; only ``per day`` needs it.
+    knob : str
+        What messages call it.
 
     Raises
     ------
@@ -79,17 +81,15 @@ def rate_per_1000(wanted: str, sampling_period: float | None) -> float:
     try:
         rate = {"1000 samples": 1.0, "day": 1000 / 86400}[unit] * float(number)
     except (KeyError, ValueError):
-        raise ValueError(
-            f"train.false_alarms is {wanted!r}; it must be like '1 per 1000 samples' or '2 per day'"
-        ) from None
+        raise ValueError(f"{knob} is {wanted!r}; it must be like '1 per 1000 samples' or '2 per day'") from None
     if unit == "day":
         if sampling_period is None or not 0 < sampling_period < math.inf:
             raise ValueError(
-                f"train.false_alarms is {wanted!r}, but the sampling period is {sampling_period or 'unknown'}; name a "
-                "time column in prepare (prepare.csv.time), or write 'N per 1000 samples'"
+                f"{knob} is {wanted!r}, but the sampling period is {sampling_period or 'unknown'}; give the data a "
+                "time column (in params.yaml: prepare.csv.time), or write 'N per 1000 samples'"
             )
         rate *= sampling_period
-    return _in_range(rate, wanted)
+    return _in_range(rate, wanted, knob)
 
 
 def choose(
@@ -286,9 +286,9 @@ def _clear_of_rounding(scores: Scores, level: float, tolerance: float, middle: b
     return max(level, beyond), level <= beyond
 
 
-def _in_range(rate: float, wanted: str | float) -> float:
+def _in_range(rate: float, wanted: str | float, knob: str = "train.false_alarms") -> float:
     if not 0 <= rate < 1000:
-        raise ValueError(f"train.false_alarms is {wanted!r}: {rate:g} per 1000 samples; it must be >= 0 and < 1000")
+        raise ValueError(f"{knob} is {wanted!r}: {rate:g} per 1000 samples; it must be >= 0 and < 1000")
     return rate
 
 

@@ -109,7 +109,7 @@ def volumes(scores: NDArray[Any], labels: NDArray[Any], buffer: int) -> tuple[fl
     [0.489, 0.025]
     [0.585, 0.394]
     """
-    scores, anomalous = _checked(scores, labels)
+    scores, anomalous = checked(scores, labels)
     if buffer < 0:
         raise ValueError(f"buffer is {buffer}; it must be 0 or more samples")
     if scores.min() == scores.max():
@@ -129,7 +129,14 @@ def volumes(scores: NDArray[Any], labels: NDArray[Any], buffer: int) -> tuple[fl
     return float(roc.mean()), float(pr.mean())
 
 
-def _checked(scores: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def checked(scores: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Scores (T,) as float64 and which samples are anomalous; ValueError where a ranking would have no meaning.
+
+    Examples
+    --------
+    >>> checked(np.array([1, 2]), np.array([0, 1]))[1].tolist()
+    [False, True]
+    """
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if scores.ndim != 1 or scores.shape != labels.shape:
         raise ValueError(f"scores have shape {scores.shape} and labels {labels.shape}; both must be (T,)")

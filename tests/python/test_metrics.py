@@ -37,7 +37,7 @@ def test_by_hand() -> None:
         "auc_roc": pytest.approx(4 / 10),
         "auc_pr": pytest.approx((1 / 3 + 2 / 6) / 2),
         "vus_buffer": buffer_of(3, truth),
-        "ucr_accuracy": None,  # two events
+        "ucr_accuracy": 1.0,  # of the one event that is judged
         "point_adjusted_f1": pytest.approx(2 / 3),  # at 0.8: both samples of the event, 3 and 8 falsely
         "precision": 0.25,
         "recall": 0.5,
@@ -45,6 +45,7 @@ def test_by_hand() -> None:
         "event_precision": pytest.approx(1 / 3),
         "event_recall": 1.0,
         "event_f1": pytest.approx(2 / 4),
+        "composite_f1": pytest.approx(2 * 0.25 / 1.25),
         "false_alarms_per_1000": 600.0,
         "false_alarm_events_per_1000": 400.0,
         "false_alarms_per_day": pytest.approx(3 * 43200 / 5),
@@ -118,8 +119,8 @@ def test_false_alarm_events_as_a_loop_counts_them(rows: list[tuple[bool, bool, b
 @pytest.mark.parametrize(
     ("peaks", "events", "right"),
     [
-        ([150], [(250, 260)], 0.0),  # 100 samples before is not within 100
-        ([151], [(250, 260)], 1.0),
+        ([149], [(250, 260)], 0.0),  # 101 samples before is not within 100
+        ([150], [(250, 260)], 1.0),
         ([359], [(250, 260)], 1.0),
         ([360], [(250, 260)], 0.0),
         ([60], [(250, 450)], 1.0),  # a longer anomaly has a longer reach
@@ -143,6 +144,25 @@ def test_constant_scores_know_nothing() -> None:
     one = judge(np.full(1000, 3.0), 5.0, labels, [{"start": 400, "end": 600, "kind": None}], 5)
     assert one["auc_roc"] == 0.5 and one["auc_pr"] == pytest.approx(0.2) and one["ucr_accuracy"] == 0.0
     assert one["f1"] == 0.0 and one["precision"] is None and one["event_precision"] is None
+    assert one["vus_pr"] == 0.0 and one["reason"] == "all scores are equal"  # aeon's figure, and not silently
+
+
+def test_an_alarm_that_is_always_on_is_no_good_alarm() -> None:
+    labels = np.repeat([0, 1, 0], [400, 20, 580])
+    one = judge(np.linspace(1, 2, 1000), 0.5, labels, [{"start": 400, "end": 420, "kind": None}], 5)
+    assert one["event_f1"] == 1.0, "events alone are fooled"
+    assert one["composite_f1"] < 0.05 and one["f1"] < 0.05
+
+
+def test_an_event_nobody_scored_is_not_the_one_event() -> None:
+    scores = np.r_[np.full(10, NAN), np.random.default_rng(1).random(90)]
+    one = judge(scores, 0.5, np.arange(100) == 3, [{"start": 3, "end": 4, "kind": None}], 11)
+    assert one["events"] == 0 and one["ucr_accuracy"] is None
+
+
+def test_a_threshold_is_a_number() -> None:
+    with pytest.raises(ValueError, match="threshold is NaN"):
+        judge(np.zeros(3), NAN, np.zeros(3), [], 1)
 
 
 def test_a_figure_per_day_needs_a_period() -> None:

@@ -47,6 +47,43 @@ def test_convert_repeats_to_the_byte(copied: Path, stage: Stage) -> None:
     assert digest(Path("csrc/generated")) == before
 
 
+def test_what_training_has_seen_is_not_judged(copied: Path, stage: Stage) -> None:
+    """A test series that repeats the training data (KDD-TSAD): judged from `test_start` on, events cut there."""
+    labels = json.loads(Path("data/labels/pump-1.json").read_text())
+    cut = labels["events"][2]["start"] + 3
+    about = json.loads(Path("scores/pump-1.json").read_text())
+    Path("scores/pump-1.json").write_text(json.dumps(about | {"test_start": cut}))
+    stage("evaluate")
+    row = json.loads(Path("metrics.json").read_text())["per_entity"]["pump-1"]
+    assert row["samples"] == 6000 - cut and row["unscored"] == 0
+    assert row["events"] == len(labels["events"]) - 2
+    with np.load("data/labels/pump-1.npz") as file:
+        assert row["anomalous"] == file["labels"][cut:].sum()
+
+
+def test_floors_are_calibrated_as_the_model_is(empty: Path, stage: Stage) -> None:
+    """A short series: each half by what is fitted on the other, or a floor would look better than it is."""
+    from tsad_edge.data import load_values
+    from tsad_edge.floors import score_floor
+    from tsad_edge.threshold import choose
+
+    draw = np.random.default_rng(5)
+    rows = draw.normal(size=(400, 1)) + np.linspace(0, 3, 400)[:, None]
+    Path("all.csv").write_text("a\n" + "\n".join(f"{value:.4f}" for (value,) in rows) + "\n")
+    Path("params.yaml").write_text(
+        "prepare: {dataset: own, window: 50, csv: {train: all.csv, train_fraction: 0.6}}\n"
+        "train: {hyper: {epochs: 1}, false_alarms: 9 per 1000 samples}"
+    )
+    for name in ("prepare", "train", "test"):
+        stage(name)
+    (a, b), (c, d) = json.loads(Path("data/values/all/meta.json").read_text())["split"]["folds"]
+    series = load_values("data/values", "all", "train").values
+    halves = series[a - 49 : b], series[c - 49 : d]
+    scores = [score_floor("train_mean", fit, scored, 50, 1)[49:] for fit, scored in (halves[::-1], halves)]
+    limits = json.loads(Path("scores/all.json").read_text())["thresholds"]
+    assert limits["train_mean"] == choose("quantile", np.concatenate(scores), 9.0).value
+
+
 def test_scrambled_labels_change_nothing_but_labels(empty: Path, stage: Stage) -> None:
     """The same CSV twice, the label column shuffled the second time: every byte is the same up to `evaluate`."""
     draw = np.random.default_rng(5)

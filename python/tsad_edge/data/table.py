@@ -46,8 +46,8 @@ class Table:
             row, column = np.argwhere(gaps)[0]
             raise ValueError(
                 f"{self.name}, line {row + FIRST_LINE}, column {self.channels[column]!r}: the value is missing or "
-                f"infinite ({int(gaps.any(axis=1).sum())} such rows). Training data must be complete: fill the gap, or "
-                "train on a stretch without one"
+                f"infinite ({int(gaps.any(axis=1).sum())} such rows). Normal data must be complete: fill the gap, "
+                "or use a stretch without one"
             )
 
 
@@ -207,7 +207,7 @@ def _channel(column: pd.Series, name: str) -> NDArray[np.float64]:
         column,
         np.isnan(found) & column.notna().to_numpy(),
         name,
-        "is not a number; mend it, drop the column, or, if it holds times, set csv.time",
+        "is not a number; mend it, drop the column, or, if it holds times, call it time (or set csv.time)",
     )
     return found
 

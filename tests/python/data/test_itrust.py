@@ -222,6 +222,16 @@ def test_wadi_a1_ends_of_an_attack_and_none_at_all(tmp_path: Path) -> None:
     assert one.notes[-1] == "WADI: WADI_attackdata.csv has no labels, so `tsad evaluate` counts alarms only"
 
 
+def test_wadi_a1_with_a_damaged_training_clock_keeps_its_labels(tmp_path: Path) -> None:
+    wadi_a1(tmp_path)
+    lines = (tmp_path / "WADI_14days.csv").read_text().splitlines()
+    lines[6] = lines[6].replace("6:00:01", "6:00:00")  # a second that repeats
+    (tmp_path / "WADI_14days.csv").write_text("\n".join(lines))
+    one = read_on_request(WADI, str(tmp_path))
+    assert one.test.labels is not None and one.test.labels.tolist() == [0, 0, 1, 1, 1, 1]
+    assert one.test.time == "index" and "is not later than the line before" in one.notes[-1]
+
+
 def test_attacks_follow_one_another() -> None:
     assert WADI_ATTACKS.shape == (14, 2)
     assert (np.diff(WADI_ATTACKS.ravel()) > 0).all()
