@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 NATIVE := CMakeLists.txt pyproject.toml constraints.txt $(wildcard csrc/*.h csrc/*.c csrc/*.cpp csrc/kernels/* csrc/reference/*)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-all ctest lint format bench msl clean preflight
+.PHONY: demo test test-all ctest lint format bench msl accuracy oracle clean preflight
 
 demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pump, and a table at its end
 	@test -d .git || git init -q
@@ -37,6 +37,12 @@ bench: .venv/.test ## native against PyTorch, side by side, one thread
 msl: .venv/.demo ## NASA-MSL, all entities, both models; TSAD_MIRROR is the folder or address of its archive
 	@python benchmarks/msl.py
 
+accuracy: .venv/.demo ## every model on every data set, 3 seeds, entities that no choice was made on; TSAD_MIRROR as above
+	@python benchmarks/accuracy.py --out benchmarks/accuracy.md
+
+oracle: build/oracle/.ready ## our VUS and point-adjusted F1 against aeon and plain loops; rewrites golden_vus.json
+	@PYTHONPATH=python build/oracle/bin/python benchmarks/oracle.py
+
 clean:
 	rm -rf .venv build artifacts scores data/values data/labels data/cache csrc/generated dist
 
@@ -52,4 +58,10 @@ preflight: ## names what is missing, before anything is installed
 
 .venv/.test: .venv/.demo
 	@pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# An environment of its own: aeon wants an older pandas than constraints.txt pins.
+build/oracle/.ready:
+	@test -x build/oracle/bin/python || $(PYTHON) -m venv build/oracle
+	@build/oracle/bin/pip install -q --disable-pip-version-check 'aeon==1.6.*' 'pandas<3.1' pytest hypothesis
 	@touch $@

@@ -59,7 +59,7 @@ def test_the_wheel_converts_in_an_empty_directory(clean: Path, tmp_path: Path) -
     lent.write_text(sysconfig.get_path("purelib") + "\n")  # adds the directory, but not the .pth files in it
     try:
         (tmp_path / "params.yaml").write_text(
-            "prepare: {entities: [pump-1]}\ntrain: {hyper: {epochs: 2}, false_alarms_per_1000: 5}\n"
+            "prepare: {entities: [pump-1]}\ntrain: {hyper: {epochs: 2}, false_alarms: 5 per 1000 samples}\n"
         )
         where = run(clean, "-c", "import tsad_edge.stages as s; print(s.__file__)", cwd=tmp_path).strip()
         assert Path(where).is_relative_to(clean.parents[1]), "the wheel's own code runs, not the checkout's"

@@ -1,12 +1,13 @@
-"""One-line detectors that every learned model must beat before it is worth its bytes.
+"""One-liners that every learned model must beat before it is worth its bytes.
 
 Owns their definitions. They learn from the `fit` series only, and score exactly the samples that a windowed model
 scores, so that all are judged on the same samples; their thresholds come from the same held-back series by the same
-rule (`threshold.midway`).
+rule (`threshold.choose`).
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -22,8 +23,8 @@ CHUNK = 4096
 
 
 def random(fit: Values, series: Values, window: int, seed: int) -> NDArray[np.float64]:
-    """Uniform random numbers: what a metric gives for nothing."""
-    return np.random.default_rng(seed).random(len(series))
+    """Uniform random numbers, others for another series: what a metric gives for nothing."""
+    return np.random.default_rng([seed, zlib.crc32(series.tobytes())]).random(len(series))
 
 
 def abs_diff(fit: Values, series: Values, window: int, seed: int) -> NDArray[np.float64]:
@@ -43,14 +44,38 @@ def moving_z(fit: Values, series: Values, window: int, seed: int) -> NDArray[np.
     scores = np.zeros(len(z))
     for start in range(window - 1, len(z), CHUNK):
         end = min(start + CHUNK, len(z))
-        view = np.lib.stride_tricks.sliding_window_view(z[start - window + 1 : end], window, axis=0)  # (n, C, W)
+        view = _windows(z[start - window + 1 : end], window)
         mean, std = view.mean(axis=2), view.std(axis=2)
         flat = std <= 1e-6
         scores[start:end] = np.where(flat, 0.0, np.abs(z[start:end] - mean) / np.where(flat, 1.0, std)).mean(axis=1)
     return scores
 
 
-FLOORS: dict[str, Floor] = {"random": random, "abs_diff": abs_diff, "train_mean": train_mean, "moving_z": moving_z}
+def window_pca(fit: Values, series: Values, window: int, seed: int) -> NDArray[np.float64]:
+    """Squared distance of a window from the plane of the 10 principal components of `fit`, mean over its values."""
+    from sklearn.decomposition import PCA
+
+    known = _windows(_standardised(fit, fit), window)
+    thinned = known[:: 1 + (len(known) - 1) // CHUNK].reshape(-1, window * fit.shape[1])
+    with np.errstate(invalid="ignore"):  # sklearn divides by the variance, and constant data have none
+        pca = PCA(min(10, *thinned.shape), svd_solver="randomized", random_state=seed % 2**32).fit(thinned)
+    z = _standardised(fit, series)
+    scores = np.zeros(len(z))
+    for start in range(window - 1, len(z), CHUNK):
+        end = min(start + CHUNK, len(z))
+        centred = _windows(z[start - window + 1 : end], window).reshape(end - start, -1) - pca.mean_
+        residual = centred - centred @ pca.components_.T @ pca.components_
+        scores[start:end] = (residual * residual).mean(axis=1)
+    return scores
+
+
+FLOORS: dict[str, Floor] = {
+    "random": random,
+    "abs_diff": abs_diff,
+    "train_mean": train_mean,
+    "moving_z": moving_z,
+    "window_pca": window_pca,
+}
 
 
 def score_floor(name: str, fit: Values, series: Values, window: int, seed: int) -> NDArray[np.float64]:
@@ -67,7 +92,7 @@ def score_floor(name: str, fit: Values, series: Values, window: int, seed: int) 
     window : int
         W of the model that the floor is compared with; also what `moving_z` looks back on.
     seed : int
-        For `random`; give each series its own.
+        For `random` and `window_pca`.
 
     Returns
     -------
@@ -98,3 +123,8 @@ def _standardised(fit: Values, series: Values) -> NDArray[np.float64]:
     """In standard deviations of `fit`; a constant channel is divided by nothing."""
     mean, deviation = spread(fit)
     return (series.astype(np.float64) - mean) / deviation
+
+
+def _windows(z: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """All windows (n, C, W) of a series (T, C), as a view."""
+    return np.lib.stride_tricks.sliding_window_view(z, window, axis=0)

@@ -36,11 +36,11 @@ class Prepare:
     dataset: str = "pump"
     """``pump`` (bundled), ``own``, or a name of ``tsad list``."""
     entities: str | list[str] = "all"
-    """``all``, or the names of some machines or channels."""
+    """``all``; ``tune``, ``eval`` or ``quick`` of a data set of the catalog; or names of machines or channels."""
     window: int = 50
     """Samples in a window."""
     mirror: str | None = None
-    """Folder or address that holds the archives; the environment's TSAD_MIRROR where this is null."""
+    """Folder or address of the archives (SWaT, WADI: folder of their files); null: the environment's TSAD_MIRROR."""
     csv: Csv = field(default_factory=Csv)
 
 
@@ -52,8 +52,10 @@ class Train:
     """A name of ``tsad list``."""
     hyper: dict[str, Any] = field(default_factory=dict)
     """Hyperparameters that differ from the model's defaults."""
-    false_alarms_per_1000: float = 1.0
-    """Wanted rate of alarms on normal data, samples per 1000; sets the threshold, without labels."""
+    false_alarms: str = "1 per 1000 samples"
+    """Bearable rate of samples with an alarm in normal operation, or ``2 per day``; sets the threshold, label-free."""
+    threshold: str = "quantile"
+    """How it does so: a name of `threshold.METHODS`."""
 
 
 @dataclass(frozen=True)

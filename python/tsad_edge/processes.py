@@ -51,7 +51,7 @@ def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], prelo
     ):
         task = progress.add_task(what, total=len(jobs))
         try:
-            with _deaf():
+            with _deaf(), _single_threaded():
                 running = [pool.submit(work, *job) for job in jobs]
             for done in as_completed(running):
                 done.result()
@@ -67,6 +67,21 @@ def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], prelo
                 ) from None
             raise
     return [job.result() for job in running]
+
+
+@contextlib.contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes started in here use one thread each for linear algebra: as many processes as cores are enough."""
+    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    os.environ.update(dict.fromkeys(before, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

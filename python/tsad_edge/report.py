@@ -1,12 +1,14 @@
-"""What the pipeline found, as one page of text: joins metrics.json, check.json and cost.json.
+"""What was found, as a page of text: by the pipeline, or where a model was brought along by `tsad convert`.
 
-Owns the words and the layout; measures and reads nothing. No stage waits for another branch of the pipeline for its
-sake: it runs after all of them.
+Owns the words and the layout; measures and reads nothing. The pipeline's page joins three result files: no stage waits
+for another branch of the pipeline for its sake, since it runs after all of them.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+FEED = "Feed a CSV to the compiled edge binary:"
 
 
 def page(
@@ -28,9 +30,52 @@ def page(
     str
         Plain text, lines of at most 120 characters.
     """
-    parts = [_faults(metrics), _floors(metrics), _proof(check), _cost(cost), _times(times)]
-    parts.append(f"Feed a CSV to the compiled edge binary:\n  {feed}")
+    parts = [_verdict(metrics), _alarms(metrics), _floors(metrics), _proof(check), _cost(cost), _times(times)]
+    parts.append(f"{FEED}\n  {feed}")
     return "\n\n".join(parts)
+
+
+def converted(
+    out: str, files: list[str], detector: dict[str, Any], cost: dict[str, Any], check: dict[str, Any] | None, feed: str
+) -> str:
+    """What `tsad convert` made of a model that was brought along.
+
+    Parameters
+    ----------
+    out, files : str, list of str
+        The folder, and what is in it.
+    detector, cost, check : dict
+        The JSON files there; no check is None.
+    feed : str
+        The command that feeds a CSV to the edge binary.
+
+    Returns
+    -------
+    str
+        Plain text.
+    """
+    alarms = detector["false_alarms"]
+    lines = [
+        f"Threshold {detector['threshold']:.6g} by {alarms['method']}, from {detector['calibration_samples']} scores "
+        "of normal data",
+        f"  false alarms wanted: {alarms['wanted']}",
+        f"  expected, from these scores: {alarms['expected_per_1000']:.3g} samples, "
+        f"{alarms['expected_events_per_1000']:.3g} events per 1000; so many scores can tell "
+        f"{alarms['supported_per_1000']:.3g} from none",
+    ]
+    if alarms["note"]:
+        lines.append(f"  {alarms['note']}; quantile took its place")
+    if detector["degenerate_calibration"]:
+        lines.append("  the highest of these scores tie: the threshold says 'higher than ever seen', not a rate")
+    if alarms["extrapolated"]:
+        lines.append("  extrapolated: the rate is lower than so many scores can support")
+    unproven = (
+        "The compiled C against PyTorch: NOT CHECKED, nothing is proven yet\n"
+        "  --check test.csv runs it over a whole CSV and compares scores, decisions and events"
+    )
+    proof = _proof(check) if check else unproven
+    written = f"Written to {out}\n  {', '.join(files)}"
+    return "\n\n".join([written, "\n".join(lines), _cost(cost), proof, f"{FEED}\n  {feed}"])
 
 
 def table(rows: list[list[str]]) -> str:
@@ -49,51 +94,99 @@ def table(rows: list[list[str]]) -> str:
     )
 
 
-def _faults(metrics: dict[str, Any]) -> str:
-    """Events found by kind, and what it cost in false alarms."""
+VERDICTS = {
+    "beats": "The model beats every floor on VUS-PR",
+    "loses": "The model LOSES to a floor on VUS-PR",
+    "not distinguishable": "The model is NOT distinguishable from a floor on VUS-PR",
+}
+
+
+def _verdict(metrics: dict[str, Any]) -> str:
+    """The first line: is the model worth its bytes?"""
     model = metrics["model"]
     if model is None:
-        alarms = ", ".join(f"{entity} {count}" for entity, count in metrics["unlabelled_alarms"].items())
-        return f"No labels, so nothing to judge by; samples with an alarm: {alarms}"
-    rows = [["kind", "found"]]
-    rows += [[kind, f"{row['found']} of {row['events']}"] for kind, row in model["by_kind"].items()]
-    rate, wanted = _number(model["false_alarms_per_1000"], 2), metrics["wanted_false_alarms_per_1000"]
-    supported = metrics["supported_false_alarms_per_1000"]
-    limits = f"{wanted:g} were wanted" + (
-        f", the calibration supports no less than {supported:.2f}" if supported > wanted else ""
-    )
-    return "\n".join(
-        [
-            f"Faults found at the label-free threshold, {model['entities']} entities, {model['samples']} samples",
+        return "No labels, so nothing to judge the model by"
+    if metrics["verdict"] is None:
+        return f"Nothing to rank the model by: {model['reason']}"
+    rival = metrics["floors"][metrics["rival"]]
+    spans = f"{_span(model, 'vus_pr')} against {_span(rival, 'vus_pr')} of {metrics['rival']}"
+    return f"{VERDICTS[metrics['verdict']]}: {spans}"
+
+
+def _alarms(metrics: dict[str, Any]) -> str:
+    """Events found by kind, and what was promised and what came true about false alarms."""
+    model, lines = metrics["model"], []
+    if model is not None:
+        rows = [["kind", "found"]]
+        rows += [[kind, f"{row['found']} of {row['events']}"] for kind, row in model["by_kind"].items()]
+        lines += [
+            f"Events found at the label-free threshold; {model['entities']} entities, {model['samples']} samples",
+            f"  ({model['unscored']} more are not: the window was filling, or a value was missing)",
             _indent(table(rows)),
-            f"  false alarms: {model['false_alarms']} samples, {rate} per 1000 normal ones; {limits}",
-            f"    {model['lingering']} of them in the window after a fault, which still holds its samples",
-            f"    {model['false_alarm_events']} events touch no fault",
+            f"  median delay {_number(model['delay_samples'], 0)} samples; precision {_number(model['precision'], 3)}, "
+            f"recall {_number(model['recall'], 3)} of samples, {_number(model['event_recall'], 3)} of events",
         ]
+    for entity, row in metrics["unlabelled"].items():
+        lines.append(
+            f"{entity}, without labels: {row['alarms']} of {row['samples']} samples give an alarm, in "
+            f"{row['alarm_events']} events ({row['unscored']} more have no score)"
+        )
+    promised = metrics["false_alarms"]
+    lines += [
+        f"  false alarms wanted: {promised['wanted']}",
+        f"    above the threshold when it was set: {_rates(promised, 'expected', 'expected_events')}",
+        f"    the calibration can promise no less than {promised['supported_per_1000']:.3g} samples per 1000",
+    ]
+    if model is not None:
+        lines += [
+            f"    found in the test: {_rates(model, 'false_alarms', 'false_alarm_events')}",
+            f"    of these samples {model['lingering']} of {model['false_alarms']} lie in the window after an event, "
+            "which still holds its samples",
+        ]
+    told = {
+        "NOT supported: so few scores cannot promise the wanted rate": promised["unsupported"],
+        "extrapolated beyond what was measured, by a fitted tail": promised["extrapolated"],
+        **{f"by quantile, since {note}": [entity] for entity, note in promised["notes"].items()},
+    }
+    lines += [f"    {text}: {_some(entities)}" for text, entities in told.items() if entities]
+    return "\n".join(lines)
+
+
+def _rates(found: dict[str, Any], samples: str, events: str) -> str:
+    """A rate in samples and in events, per 1000 and, where the sampling period is known, per day."""
+    text = (
+        f"{_number(found[f'{samples}_per_1000'], 2)} samples, {_number(found[f'{events}_per_1000'], 2)} events per 1000"
     )
+    if found[f"{samples}_per_day"] is not None:
+        text += f"; {found[f'{samples}_per_day']:.0f} samples, {found[f'{events}_per_day']:.0f} events per day"
+    return text
 
 
 def _floors(metrics: dict[str, Any]) -> str:
-    """The model beside the one-liners it must beat."""
+    """The model beside the floors it must beat."""
     if metrics["model"] is None:
         return "Floors: nothing to compare without labels"
-    rows = [["", "AUC-PR", "F1"]]
+    rows = [["", "VUS-PR", "95 %", "the model", "AUC-PR", "F1", "composite F1", "not for ranking"]]
     for name, row in {"model": metrics["model"], **metrics["floors"]}.items():
-        rows.append([name, _number(row["auc_pr"], 3), _number(row["f1"], 3)])
-    verdicts = []
-    for text, key in (("AUC-PR", "auc_pr"), ("F1", "f1")):
-        ours = metrics["model"][key] or 0.0
-        unbeaten = [name for name, row in metrics["floors"].items() if (row[key] or 0.0) >= ours]
-        verdicts.append(
-            f"on {text} " + (f"NOT better than {', '.join(unbeaten)}" if unbeaten else "every floor is beaten")
-        )
-    return "\n".join(
-        [
-            f"Model and floors: {'; '.join(verdicts)}",
-            _indent(table(rows)),
-            "  AUC-PR: mean over entities; F1: point-wise, pooled, thresholds by one rule without labels",
-        ]
-    )
+        against = row["against"]["vus_pr"]["verdict"] if "against" in row and metrics["verdict"] else ""
+        figures = [_number(row[key], 3) for key in ("auc_pr", "f1", "composite_f1", "point_adjusted_f1")]
+        rows.append([name, _number(row["vus_pr"], 3), _interval(row, "vus_pr"), against, *figures])
+    buffers = sorted({row["vus_buffer"] for row in metrics["per_entity"].values() if row["vus_buffer"] is not None})
+    ends = " to ".join(str(buffer) for buffer in dict.fromkeys((buffers[0], buffers[-1]))) if buffers else "-"
+    model, random = metrics["model"], metrics["floors"]["random"]["point_adjusted_f1"]
+    lines = [
+        "Model and floors, which share its data, windows, scaling and threshold rule",
+        _indent(table(rows)),
+        f"  VUS-PR (buffer {ends}) and AUC-PR: means over {model['ranked_entities']} entities; F1: pooled counts, at",
+        "  the label-free thresholds; composite: precision of samples with recall of events. 95 %: over entities; a",
+        "  floor is beaten where the paired interval lies above 0. Not for ranking: point-adjusted F1 at the best",
+        f"  threshold by the labels, of which random numbers reach {_number(random, 3)}",
+    ]
+    reasons: dict[str, list[str]] = {}
+    for entity, row in metrics["per_entity"].items():
+        if row["reason"]:
+            reasons.setdefault(row["reason"], []).append(entity)
+    return "\n".join(lines + [f"  {reason}: {_some(entities)}" for reason, entities in reasons.items()])
 
 
 def _proof(check: dict[str, Any]) -> str:
@@ -109,7 +202,7 @@ def _proof(check: dict[str, Any]) -> str:
     ]
     for key in ("entities_without_alarm", "degenerate_calibration", "failures"):
         if check[key]:
-            lines.append(f"  {key.replace('_', ' ')}: {', '.join(map(str, check[key]))}")
+            lines.append(f"  {key.replace('_', ' ')}: {_some(list(map(str, check[key])))}")
     return "\n".join(lines)
 
 
@@ -137,6 +230,22 @@ def _times(times: dict[str, float]) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _some(names: list[str]) -> str:
+    """The first few names."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _interval(row: dict[str, Any], key: str) -> str:
+    interval = row["intervals"][key]
+    return "-" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}"
+
+
+def _span(row: dict[str, Any], key: str) -> str:
+    """A figure with its interval."""
+    interval = _interval(row, key)
+    return _number(row[key], 3) + ("" if interval == "-" else f" ({interval})")
 
 
 def _indent(text: str) -> str:

@@ -6,8 +6,10 @@ in and a score comes out.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,17 @@ def double(module: nn.Module) -> nn.Module:
 
 def _wider(value: Any) -> Any:
     return torch.float64 if value is torch.float32 else value
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums in one order, so that scores are the same bits whatever the number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def windows(series: Tensor, window: int) -> Tensor:

@@ -1,26 +1,25 @@
 """The six stages of the pipeline, one function each, and `report` after them.
 
-The only module that knows where files lie, and the only one that calls the compiler (`tsad_edge.codegen`). A stage
-reads what dvc.yaml names as its deps, writes what it names as its outs, and takes only its own section of params.yaml.
-A directory is written beside its place and then renamed, so that an interrupted stage leaves nothing half-written.
-Imports stand in the functions: each stage loads what it needs, and `tsad --help` loads nothing.
+The only module that knows where the pipeline's files lie; it and the two that serve it, `entity` (what one detector
+goes through) and `own_model` (`tsad convert` of a model trained elsewhere), are the only ones that call the compiler
+(`tsad_edge.codegen`). A stage reads what dvc.yaml names as its deps, writes what it names as its outs, and takes only
+its own section of params.yaml. A directory is written beside its place and then renamed, so that an interrupted stage
+leaves nothing half-written. Imports stand in the functions: each stage loads what it needs, and `tsad --help` loads
+nothing.
 
-Longer than other files, since paths and the compiler may be known nowhere else.
+Longer than other files, since the pipeline's paths may be known nowhere else.
 """
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import shutil
-import tempfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .entity import calibrated, cost_of, description, generated, named, proof, write_c
 from .files import read_json, replaced, write_json
 from .params import Params, Train
 from .processes import each
@@ -31,10 +30,13 @@ GENERATED, NATIVE = Path("csrc/generated"), Path("build/native")
 CHECKED, PLOTS = Path("build/check"), Path("build/plots")
 METRICS, CHECK, COST = Path("metrics.json"), Path("check.json"), Path("cost.json")
 
+UNTRAINED = 5
+"""Untrained nets that stand beside a trained one, each with its own draw of weights."""
+
 
 def prepare(params: Params) -> str:
     """Get the data set, validate it, split it by time: data/values and, apart, data/labels. Returns notes."""
-    from .data import prepare_dataset
+    from .data import on_request, prepare_dataset
 
     p = params.prepare
     notes = prepare_dataset(
@@ -52,6 +54,8 @@ def prepare(params: Params) -> str:
     for file in (p.csv.train, p.csv.test) if p.dataset == "own" else ():
         if listed is not None and file is not None and file not in listed:
             notes += (f"dvc.yaml: add {file} to the deps of prepare, so that `dvc repro` sees when it changes",)
+    if p.dataset in on_request():
+        notes += (f"{p.dataset}: `dvc repro` cannot see when its files change; then run `dvc repro -f prepare`",)
     return "\n".join(notes)
 
 
@@ -68,42 +72,45 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
     from . import codegen
     from .data import load_meta, load_values, to_json
     from .models import export
-    from .threshold import midway
+    from .threshold import METHODS, rate_per_1000
     from .train import entity_seed, fit_entity
 
     meta, values = load_meta(VALUES, entity), load_values(VALUES, entity, "train").values
-    with _named(entity):
+    with named(entity):
+        wanted = rate_per_1000(p.false_alarms, meta.sampling_period)
+        if p.threshold not in METHODS:
+            raise ValueError(f"train.threshold is {p.threshold!r}; it must be one of {', '.join(METHODS)}")
         fitted = fit_entity(values, to_json(meta.split), meta.window, p.model, p.hyper, entity_seed(seed, entity))
     out.mkdir()
     export.save(fitted.scorer, out / "graph.pt2")
-    # How far rounding may move a score is the compiler's knowledge; the threshold keeps its distance from it.
-    held_back = np.lib.stride_tricks.sliding_window_view(fitted.held_back, meta.window, axis=0).transpose(0, 2, 1)
-    terms = codegen.interpret(codegen.load(out / "graph.pt2"), held_back, np.float32).terms
-    with _named(entity):
-        limit = midway(fitted.held_back_scores, p.false_alarms_per_1000, fitted.held_back_reference, float(terms.max()))
+    with named(entity):
+        limit = calibrated(
+            codegen.load(out / "graph.pt2"),
+            fitted.held_back,
+            fitted.held_back_scores,
+            fitted.held_back_reference,
+            p.threshold,
+            wanted,
+        )
     np.savez(
         out / "calibration.npz", fit=fitted.fit, held_back=fitted.held_back, held_back_scores=fitted.held_back_scores
     )
     write_json(out / "history.json", {"schema": 1, "epochs": fitted.history})
     write_json(
         out / "detector.json",
-        {
-            "schema": 1,
-            "entity": entity,
-            "model": p.model,
-            "channels": meta.channels,
-            "window": meta.window,
-            "threshold": limit.value,
-            "degenerate_calibration": limit.degenerate,
-            "calibration_samples": len(fitted.held_back_scores),
-            "false_alarms_per_1000": {
-                "wanted": p.false_alarms_per_1000,
-                "on_calibration": limit.rate_per_1000,
-                "lowest_supported": limit.supported_per_1000,
-            },
-            "sampling_period": meta.sampling_period,
-            "seed": seed,
-        },
+        description(
+            limit,
+            entity=entity,
+            model=p.model,
+            hyper=p.hyper,
+            channels=meta.channels,
+            window=meta.window,
+            calibration_samples=len(fitted.held_back_scores),
+            wanted=p.false_alarms,
+            wanted_per_1000=wanted,
+            sampling_period=meta.sampling_period,
+            seed=seed,
+        ),
     )
 
 
@@ -118,10 +125,11 @@ def test(params: Params) -> None:
 def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
     import torch
 
-    from .data import load_meta, load_values
+    from .data import calibrations, load_meta, load_values
     from .floors import FLOORS, score_floor
     from .scoring import load, score_series
-    from .threshold import midway
+    from .threshold import choose
+    from .train import entity_seed, untrained
 
     torch.set_num_threads(1)  # entities run in parallel
     meta, detector = load_meta(VALUES, entity), read_json(ARTIFACTS / entity / "detector.json")
@@ -132,13 +140,29 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
         "model64": score_series(program, series.values, meta.window, torch.float64, batch),
     }
     thresholds = {"model": detector["threshold"]}
+    normal, first = load_values(VALUES, entity, "train").values, meta.window - 1
     with np.load(ARTIFACTS / entity / "calibration.npz") as file:
-        fit, held_back = file["fit"], file["held_back"]
-    rate, own_seed = detector["false_alarms_per_1000"]["wanted"], zlib.crc32(f"{seed}/{entity}".encode())
-    for name in FLOORS:
-        arrays[name] = score_floor(name, fit, series.values, meta.window, own_seed)
-        calibration = score_floor(name, fit, held_back, meta.window, own_seed + 1)
-        thresholds[name] = midway(calibration[np.isfinite(calibration)], rate).value
+        fit = file["fit"]
+
+    def floor(name: str, fit_on: Any, scored: Any) -> Any:
+        return score_floor(name, fit_on, scored, meta.window, entity_seed(seed, f"{entity}/{name}"))
+
+    def net(name: str, fit_on: Any, scored: Any) -> Any:
+        draw = entity_seed(seed, f"{entity}/{name}")
+        return score_series(
+            untrained(detector["model"], detector["hyper"], fit_on, meta.window, draw), scored, meta.window, batch=batch
+        )
+
+    asked = detector["false_alarms"]
+    for name in (*FLOORS, *(f"untrained-{number}" for number in range(1, UNTRAINED + 1))):
+        score = floor if name in FLOORS else net
+        arrays[name] = score(name, fit, series.values)
+        # What calibrates the model calibrates them: with folds, each half by what is fitted on the other.
+        ranges = calibrations(meta.split)
+        pairs = [(normal[a - first : b], normal[c - first : d]) for (a, b), (c, d) in ranges]
+        held_back = np.concatenate([score(name, *pair)[first:] for pair in pairs])
+        with named(f"{entity}, floor {name}"):
+            thresholds[name] = choose(asked["method"], held_back, asked["wanted_per_1000"]).value
     np.savez(out / f"{entity}.npz", allow_pickle=False, **arrays)
     write_json(
         out / f"{entity}.json",
@@ -148,7 +172,9 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
             "window": meta.window,
             "sampling_period": meta.sampling_period,
             "test_start": meta.test_start,
-            "false_alarms_per_1000": detector["false_alarms_per_1000"],
+            "family": meta.family,
+            "calibration_samples": detector["calibration_samples"],
+            "false_alarms": detector["false_alarms"],
             "thresholds": thresholds,
         },
     )
@@ -156,56 +182,44 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
 
 def evaluate(params: Params) -> None:
     """The scores judged with the labels, beside the floors: metrics.json and plots."""
-    from dataclasses import asdict
+    from .aggregate import summarise
 
+    entities = _listed(sorted(path.stem for path in SCORES.glob("*.json")), SCORES)
+    drawn = set(entities[: params.evaluate.plot_entities])
+    with replaced(PLOTS) as (out,):
+        jobs = [(entity, out if entity in drawn else None) for entity in entities]
+        judged = dict(zip(entities, each("evaluate", _evaluate_one, jobs, preload="tsad_edge.metrics"), strict=True))
+    abouts = {entity: read_json(SCORES / f"{entity}.json") for entity in entities}
+    write_json(METRICS, {"schema": 1, **summarise(judged, abouts, params.seed)})
+
+
+def _evaluate_one(entity: str, plots_dir: Path | None) -> dict[str, dict[str, Any]]:
+    """What scored -> its verdict; where nobody labelled the series, "unlabelled" -> what can be counted."""
     from . import metrics, plots
     from .data import load_labels
 
-    verdicts: dict[str, dict[str, Any]] = {}  # what scored -> entity -> its verdict
-    unlabelled: dict[str, int] = {}
-    rates: list[dict[str, float]] = []
-    entities = _listed(sorted(path.stem for path in SCORES.glob("*.json")), SCORES)
-    with replaced(PLOTS) as (out,):
-        for number, entity in enumerate(entities):
-            about, truth = read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
-            with np.load(SCORES / f"{entity}.npz") as file:
-                arrays = dict(file)
-            limit = about["thresholds"]["model"]
-            rates.append(about["false_alarms_per_1000"])
-            if number < params.evaluate.plot_entities:
-                labels = None if truth is None else truth.labels
-                plots.timeline(out / f"{entity}.png", entity, arrays["t"], arrays["model"], limit, labels)
-            if truth is None:
-                unlabelled[entity] = int((arrays["model"] > limit).sum())
-                continue
-            for name, threshold in about["thresholds"].items():
-                arrays[name][: about["test_start"]] = np.nan  # training has seen that part of the series
-                verdicts.setdefault(name, {})[entity] = metrics.judge(
-                    arrays[name],
-                    threshold,
-                    truth.labels,
-                    [asdict(event) for event in truth.events],
-                    about["window"],
-                    about["sampling_period"],
-                )
-    overall = {name: metrics.aggregate(rows) for name, rows in verdicts.items()}
-    write_json(
-        METRICS,
-        {
-            "schema": 1,
-            "model": overall.pop("model", None),
-            "floors": overall,
-            # What was asked of the thresholds, and the lowest rate that every calibration can tell from none.
-            "wanted_false_alarms_per_1000": max(rate["wanted"] for rate in rates),
-            "supported_false_alarms_per_1000": max(rate["lowest_supported"] for rate in rates),
-            "unlabelled_alarms": unlabelled,
-            "per_entity": verdicts.pop("model", {}),
-            "floors_per_entity": {
-                name: {entity: {key: row[key] for key in ("auc_pr", "f1")} for entity, row in rows.items()}
-                for name, rows in verdicts.items()
-            },
-        },
-    )
+    about, truth = read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
+    start = about["test_start"]  # training has seen what lies before
+    with np.load(SCORES / f"{entity}.npz") as file:
+        arrays = {name: file[name][start:] for name in file}
+    if plots_dir is not None:
+        labels = None if truth is None else truth.labels[start:]
+        limit = about["thresholds"]["model"]
+        plots.timeline(plots_dir / f"{entity}.png", entity, arrays["t"], arrays["model"], limit, labels)
+    if truth is None:
+        return {"unlabelled": metrics.alarms(arrays["model"], about["thresholds"]["model"])}
+    events = [
+        {"start": max(event.start - start, 0), "end": event.end - start, "kind": event.kind}
+        for event in truth.events
+        if event.end > start
+    ]
+    with named(entity):
+        return {
+            name: metrics.judge(
+                arrays[name], threshold, truth.labels[start:], events, about["window"], about["sampling_period"]
+            )
+            for name, threshold in about["thresholds"].items()
+        }
 
 
 def convert(params: Params) -> None:
@@ -222,9 +236,7 @@ def convert(params: Params) -> None:
         jobs = [(out / names[entity], entity) for entity in chosen]
         costs = dict(zip(chosen, each("convert", _convert_one, jobs, preload="torch"), strict=True))
         toolchain.build(out, NATIVE)
-    for entity in chosen:
-        costs[entity]["code_bytes"] = toolchain.code_bytes(toolchain.library(NATIVE, names[entity]))
-    write_json(COST, {"schema": 1, "target": "host", "layout": "generic", "precision": "f32", "per_entity": costs})
+    write_json(COST, cost_of({entity: (costs[entity], toolchain.library(NATIVE, names[entity])) for entity in chosen}))
 
 
 def _convert_one(folder: Path, entity: str) -> dict[str, int]:
@@ -232,10 +244,8 @@ def _convert_one(folder: Path, entity: str) -> dict[str, int]:
     from . import codegen
 
     detector, graph = read_json(ARTIFACTS / entity / "detector.json"), codegen.load(ARTIFACTS / entity / "graph.pt2")
-    made = codegen.compile_graph(
-        graph, folder.name, detector["threshold"], entity=entity, channels=detector["channels"]
-    )
-    _write_c(folder, made)
+    made = generated(graph, folder.name, detector)
+    write_c(folder, made)
     codegen.write_graph(made.graph, folder / "graph.txt", folder / "graph.npz")
     shutil.copy2(ARTIFACTS / entity / "detector.json", folder)
     return made.cost
@@ -262,64 +272,17 @@ def check(params: Params) -> None:
 
 
 def _check_one(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:
-    """One entity and its verdict; where a score is wrong, with the first operator that diverges."""
-    from . import codegen, toolchain
-    from .check import Evidence, judge, run_edge, write_csv
+    """One entity and its verdict."""
+    from . import codegen
     from .data import load_values
-    from .detector import Detector
 
     detector = read_json(folder / "detector.json")
-    entity, window = detector["entity"], detector["window"]
-    series = load_values(VALUES, entity, "test")
-    library, csv = toolchain.library(NATIVE, folder.name), out / f"{entity}.csv"
-    write_csv(csv, series.t, series.values, series.channels)
-    core, core_alarms, core_events = Detector.load(library).run(series.values, series.t)
-    edge, edge_alarms, edge_events = run_edge(toolchain.edge_binary(NATIVE), library, csv)
+    entity = detector["entity"]
     with np.load(SCORES / f"{entity}.npz") as file:
         pytorch32, pytorch = file["model"], file["model64"]
-
     graph = codegen.read_graph(folder / "graph.txt", folder / "graph.npz")
-    taken = np.flatnonzero(np.isfinite(series.values).all(axis=1))
-    windows = np.lib.stride_tricks.sliding_window_view(series.values[taken], window, axis=0).transpose(0, 2, 1)
-    ends, terms = taken[window - 1 :], np.full(len(series), np.nan)  # window i ends at sample ends[i]
-    terms[ends] = codegen.interpret(graph, windows, np.float32).terms
-    verdict = judge(
-        Evidence(
-            t=series.t,
-            pytorch=pytorch,
-            pytorch32=pytorch32,
-            terms=terms,
-            threshold=detector["threshold"],
-            core=core,
-            core_alarms=core_alarms,
-            core_events=core_events,
-            edge=edge,
-            edge_alarms=edge_alarms,
-            edge_events=edge_events,
-            degenerate=detector["degenerate_calibration"],
-        )
-    )
-    if verdict["worst"] is not None:
-        found = _diverged(folder.name, graph, library, windows[np.searchsorted(ends, verdict["worst"])])
-        verdict["diverged"] = found
-        verdict["failures"].append(f"the first operator that diverges is {found['name']}, from {found['sources']}")
-    return entity, verdict
-
-
-def _diverged(c_name: str, graph: Any, library: Path, window: Any) -> dict[str, Any]:
-    """Rebuild the C with taps and the weights the library really holds; name the first operator that is wrong."""
-    from . import codegen, toolchain
-    from .check import taps
-    from .detector import Detector
-
-    held = codegen.with_constants(graph, dict(Detector.load(library).model.weights))
-    with tempfile.TemporaryDirectory() as scratch:
-        models, out = Path(scratch) / "models", Path(scratch) / "native"
-        _write_c(models / c_name, codegen.emit(held, c_name, 0.0))
-        toolchain.build(models, out, tap=True)
-        seen = taps(toolchain.library(out, c_name), window)
-    found = codegen.first_divergence(graph, window[np.newaxis], seen)
-    return {"name": found.name, "sources": list(found.sources), "measured": found.measured, "bound": found.bound}
+    series = load_values(VALUES, entity, "test")
+    return entity, proof(graph, folder.name, detector, series, pytorch32, pytorch, NATIVE, out / f"{entity}.csv")
 
 
 def report(_: Params) -> str:
@@ -356,22 +319,6 @@ def listing(_: Params) -> str:
         models = ["to train one: pip install 'tsad-edge[train]'"]
     operators = ", ".join(TABLE)
     return "\n\n".join([table(rows), "models\n  " + "\n  ".join(models), f"operators that compile\n  {operators}"])
-
-
-def _write_c(folder: Path, made: Any) -> None:
-    """One compiled model's two files."""
-    folder.mkdir(parents=True)
-    (folder / f"{made.name}.h").write_text(made.header)
-    (folder / f"{made.name}.c").write_text(made.source)
-
-
-@contextlib.contextmanager
-def _named(entity: str) -> Iterator[None]:
-    """Errors from rooms that know no entities get its name."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{entity}: {error}") from None
 
 
 def _listed(entities: list[str], place: Path) -> list[str]:

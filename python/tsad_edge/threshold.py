@@ -1,18 +1,28 @@
-"""The threshold of a score, from held-back normal scores alone.
+"""The threshold of a score, from held-back normal scores alone: five methods, one knob.
 
-Owns the rule. Labels have no way in here, and neither has test data.
+Owns the methods, the wanted false-alarm rate, and the step that keeps every threshold clear of rounding. Labels have
+no way in here, and neither has test data.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .rounding import MARGIN, ULPS
+
+Scores = NDArray[np.float64]
+
+LOWEST = 1e-6
+"""Per 1000. A lower rate, 0 too, is this one to every method but quantile: no level of theirs is without alarms."""
+PEAKS = 10
+"""Fewer peaks than this give no tail."""
 
 
 @dataclass(frozen=True)
@@ -21,44 +31,93 @@ class Threshold:
 
     value: float
     """Exactly a float32, as the C detector holds it."""
+    method: str
+    """The method that was really used, a name of `METHODS`."""
+    note: str
+    """Why it is not the one that was asked for; empty where it is."""
     degenerate: bool
     """The held-back scores tie there: `value` says "higher than ever seen", not a rate."""
+    extrapolated: bool
+    """The wanted rate is below `supported_per_1000`, and a fitted tail put `value` beyond the largest score."""
     rate_per_1000: float
     """Share of the held-back scores above `value`, per 1000."""
+    events_per_1000: float
+    """Runs of consecutive held-back scores above `value`, per 1000 scores."""
     supported_per_1000: float
     """Lowest rate that so many scores can tell from none: one of them, per 1000."""
     tolerance: float
     """How far a score of the same model may be from another computation of it."""
 
 
-def midway(
-    scores: NDArray[Any],
-    false_alarms_per_1000: float,
-    reference: NDArray[np.float64] | None = None,
-    largest_terms: float = 0.0,
-) -> Threshold:
-    """Threshold midway between two neighbouring held-back scores, so that rounding flips no decision.
+class _Unfit(ValueError):
+    """These scores or this rate are not for this method; says why."""
 
-    Of n scores in descending order s1 >= s2 >= ..., k = floor(n * rate / 1000) may lie above the threshold:
 
-    - it is midway between sk and s(k+1);
-    - where these two tie (are at most 2 tolerances apart) k becomes smaller until they do not: fewer false alarms,
-      never more than were asked for;
-    - with k = 0 no score lies above: the threshold is half a gap beyond the largest, s1 + (s1 - s2) / 2. That is the
-      end of what was measured. A rate below `supported_per_1000` is not extrapolated to: the same value is given, and
-      `supported_per_1000` says what n scores can support;
-    - where even s1 and s2 tie (constant channels) it is the largest score + 4 tolerances, and `degenerate` is set.
-
-    The tolerance is 4 times the largest difference between the float32 scores and `reference`, plus 4 units in the
-    last place (float32) of the largest score or of `largest_terms`, whichever is larger: where a score is a small
-    difference of large numbers (constant channels), rounding is that of the large ones.
+def rate_per_1000(wanted: str, sampling_period: float | None, knob: str = "train.false_alarms") -> float:
+    """Wanted false alarms as samples per 1000. Samples count, not events: of these there are as many or fewer.
 
     Parameters
     ----------
+    wanted : str
+        ``N per 1000 samples`` or ``N per day``; N from 0.
+    sampling_period : float or None
+        Seconds from sample to sample, None where unknown; only ``per day`` needs it.
+    knob : str
+        What messages call it.
+
+    Raises
+    ------
+    ValueError
+        Another text, ``per day`` without a sampling period, or a rate below 0 or from 1000 per 1000.
+
+    Examples
+    --------
+    >>> rate_per_1000("1 per 1000 samples", None)
+    1.0
+    >>> round(rate_per_1000("2 per day", 60.0), 3)
+    1.389
+    """
+    number, _, unit = wanted.strip().partition(" per ")
+    try:
+        rate = {"1000 samples": 1.0, "day": 1000 / 86400}[unit] * float(number)
+    except (KeyError, ValueError):
+        raise ValueError(f"{knob} is {wanted!r}; it must be like '1 per 1000 samples' or '2 per day'") from None
+    if unit == "day":
+        if sampling_period is None or not 0 < sampling_period < math.inf:
+            raise ValueError(
+                f"{knob} is {wanted!r}, but the sampling period is {sampling_period or 'unknown'}; give the data a "
+                "time column (in params.yaml: prepare.csv.time), or write 'N per 1000 samples'"
+            )
+        rate *= sampling_period
+    return _in_range(rate, wanted, knob)
+
+
+def choose(
+    method: str, scores: NDArray[Any], per_1000: float, reference: Scores | None = None, largest_terms: float = 0.0
+) -> Threshold:
+    """Threshold by one of `METHODS`, put where rounding flips no decision.
+
+    Where a method cannot do it (too few peaks, no spread, a rate that is no tail), ``quantile`` takes its place and
+    `note` says why. The level is then made safe, never with more held-back scores above it:
+
+    - a gap between two neighbours among the scores is safe if it is wider than 2 tolerances. A level in none goes up to
+      the next one; there ``quantile`` takes the middle, and the others keep at least 4 tolerances (half of the gap, if
+      that is less) from its ends;
+    - above the largest the level keeps as far away (4 tolerances, or half of the gap below it);
+    - where the largest tie (constant channels) these 4 tolerances are all there is to go by: `degenerate`.
+
+    The tolerance is 4 times the largest difference between `scores` and `reference`, plus 4 units in the last place
+    (float32) of the largest score or of `largest_terms`, whichever is larger: where a score is a small difference of
+    large numbers (constant channels), rounding is that of the large ones.
+
+    Parameters
+    ----------
+    method : str
+        A name of `METHODS`.
     scores : ndarray (n,)
-        Held-back normal scores as PyTorch computes them in float32; finite.
-    false_alarms_per_1000 : float
-        Wanted rate on normal samples, from 0 to below 1000.
+        Held-back normal scores, float32 of PyTorch, in order of time; finite.
+    per_1000 : float
+        Wanted rate of normal samples above the threshold, from 0 to below 1000 per 1000.
     reference : ndarray (n,) float64, optional
         The same scores in float64. Without it only the units in the last place count.
     largest_terms : float, optional
@@ -67,44 +126,173 @@ def midway(
     Raises
     ------
     ValueError
-        No scores, one that is not finite, size near the end of float32, lengths that differ, or a rate out of range.
+        Unknown method, no scores, one that is not finite, size near the end of float32, lengths that differ, or a rate
+        out of range.
 
     Examples
     --------
-    >>> midway(np.arange(1000.0), 1.0).value
+    >>> choose("quantile", np.arange(1000.0), 1.0).value
     998.5
-    >>> midway(np.arange(10.0), 1.0).value  # ten scores cannot support 1 in 1000
+    >>> choose("quantile", np.arange(10.0), 1.0).value  # ten scores cannot support 1 in 1000
     9.5
-    >>> midway(np.full(100, 2.0), 1.0).degenerate
-    True
+    >>> choose("pot", np.arange(400.0), 1.0).note
+    'pot needs 10 peaks, and of 400 scores 8 lie above their 98 % quantile'
     """
     exact = np.asarray(scores, dtype=np.float64)
+    if method not in METHODS:
+        raise ValueError(f"unknown threshold method {method!r}; known are {', '.join(METHODS)}")
     if exact.ndim != 1 or len(exact) == 0:
         raise ValueError(f"held-back scores have shape {exact.shape}; at least one is needed, as a 1-D array")
     if not np.isfinite(exact).all():
         at = int(np.flatnonzero(~np.isfinite(exact))[0])
         raise ValueError(f"held-back score {at} is {exact[at]}; normal data must give finite scores")
-    if not 0 <= false_alarms_per_1000 < 1000:
-        raise ValueError(f"train.false_alarms_per_1000 is {false_alarms_per_1000}; it must be from 0 to below 1000")
     if reference is not None and np.shape(reference) != exact.shape:
         raise ValueError(f"{len(exact)} scores, but a reference of shape {np.shape(reference)}")
-
-    n = len(exact)
-    down = np.sort(exact)[::-1]
-    largest = down[0]
+    rate, largest = _in_range(per_1000, per_1000), float(exact.max())
     gap = 0.0 if reference is None else float(np.abs(exact - reference).max())
-    size = float(np.maximum(abs(largest), largest_terms))  # NaN where one is
-    if not size < 2.0**126:  # the threshold could be infinite: a detector that never raises an alarm
-        raise ValueError(f"held-back scores, or the terms of one, add up to {size:g}; float32 cannot hold a threshold")
+    size = _in_float32(float(np.maximum(abs(largest), largest_terms)))  # NaN where one is
     tolerance = MARGIN * gap + ULPS * float(np.spacing(np.float32(size)))
-    wanted = math.floor(n * false_alarms_per_1000 / 1000 + 1e-9)  # 0.29 * 100 is 28.999999999999996
 
-    value, degenerate = largest + 4 * tolerance, True
-    for above in range(min(wanted, n - 1), -1, -1):
-        upper = down[above - 1] if above else largest + (largest - down[min(1, n - 1)])
-        lower = down[above] if above else largest
-        if upper - lower > 2 * tolerance:
-            value, degenerate = (upper + lower) / 2, False
-            break
-    value = float(np.float32(value))
-    return Threshold(value, degenerate, 1000 * float((exact > value).mean()), 1000 / n, tolerance)
+    try:
+        used, note, level = method, "", METHODS[method](exact, rate)
+    except _Unfit as why:
+        used, note, level = "quantile", f"{method} {why}", _quantile(exact, rate)
+    safe, degenerate = _clear_of_rounding(exact, level, tolerance, used == "quantile")
+    value = float(np.float32(_in_float32(safe)))
+    above, supported = exact > value, 1000 / len(exact)
+    extrapolated = used != "quantile" and not degenerate and rate < supported and level > largest
+    alarms, events = float(above.mean()), float(np.mean(above & ~np.append(False, above[:-1])))
+    return Threshold(value, used, note, degenerate, extrapolated, 1000 * alarms, 1000 * events, supported, tolerance)
+
+
+def fit_pareto(excesses: Scores) -> tuple[float, float]:
+    """Shape and scale of a generalised Pareto tail (as scipy's ``genpareto``) from excesses (n,), ascending, above 0.
+
+    Probability-weighted moments, Hosking and Wallis, "Parameter and Quantile Estimation for the Generalized Pareto
+    Distribution", 1987 (their k is minus the shape). A tail that ended below the largest excess ends there: Dupuis and
+    Tsao, "A hybrid estimator for generalized Pareto and extreme-value distributions", 1998. ValueError where all equal.
+
+    Examples
+    --------
+    >>> shape, scale = fit_pareto(-np.log(np.arange(999, 0, -1) / 1000))  # exponential: 0 and 1
+    >>> abs(shape) < 0.02 and abs(scale - 1) < 0.02
+    True
+    """
+    n, mean = len(excesses), float(excesses.mean())
+    weights = np.arange(1.0 - n, n, 2)  # summed without @, whose threads cost more than they save in SPOT's loop
+    spread = float((weights * excesses).sum()) / (n * (n - 1))  # half of the mean difference between two excesses
+    if not spread > 0:
+        raise _Unfit("has no tail to fit: all peaks are equal")
+    scale = mean * (mean / spread - 1)
+    return max(2 - mean / spread, -scale / float(excesses[-1])), scale
+
+
+def _quantile(scores: Scores, per_1000: float) -> float:
+    """The largest score that k = floor(n * rate) others may exceed; half a gap beyond the largest where k is 0."""
+    down = np.sort(scores)[::-1]
+    allowed = math.floor(len(scores) * per_1000 / 1000 + 1e-9)  # 0.29 * 100 is 28.999999999999996
+    return float(down[min(allowed, len(down) - 1)]) if allowed else _half_a_gap_beyond(down)
+
+
+def _mean_sigma(scores: Scores, per_1000: float) -> float:
+    ascending = np.sort(scores)  # so that the order of time has no say in how the sums are rounded
+    return float(ascending.mean() + _sigmas(per_1000) * ascending.std())
+
+
+def _mad(scores: Scores, per_1000: float) -> float:
+    middle = float(np.median(scores))
+    deviation = float(np.median(np.abs(scores - middle)))
+    if deviation <= ULPS * float(np.spacing(np.float32(np.abs(scores).max()))):
+        raise _Unfit("has no spread to go by: but for rounding, half of the scores or more are equal")
+    return middle + _sigmas(per_1000) * 1.4826 * deviation
+
+
+def _pot(scores: Scores, per_1000: float) -> float:
+    start, excesses = _peaks(scores, per_1000)
+    return start + _excess_at(excesses, len(scores), per_1000)
+
+
+def _spot(scores: Scores, per_1000: float) -> float:
+    first = (len(scores) + 1) // 2
+    start, excesses = _peaks(scores[:first], per_1000)
+    level, alarms = start + _excess_at(excesses, first, per_1000), 0
+    for at in np.flatnonzero(scores[first:] > start):
+        score = scores[first + at]
+        if score > level:
+            alarms += 1  # taken for an anomaly: no part of the tail
+            continue
+        excesses = np.insert(excesses, np.searchsorted(excesses, score - start), score - start)
+        level = start + _excess_at(excesses, first + int(at) + 1 - alarms, per_1000)
+    return level
+
+
+Method = Callable[[Scores, float], float]
+METHODS: dict[str, Method] = {"quantile": _quantile, "mean_sigma": _mean_sigma, "mad": _mad, "pot": _pot, "spot": _spot}
+"""(Held-back scores in order of time, wanted rate per 1000) -> level. When to use which:
+
+- ``quantile``: when in doubt. Assumes nothing, and stays at the end of what was measured.
+- ``mean_sigma``: mean + k sigma. For bell-shaped scores; on skewed ones many times as many alarms as wanted.
+- ``mad``: median + k * 1.4826 * MAD. The same, where some anomalies may hide among the scores.
+- ``pot``: for a rate too low for so many scores (500 or more), whatever their tail: a generalised Pareto tail through
+  the peaks above their 98 % quantile.
+- ``spot``: the same, where anomalies may hide in the second half of the scores (1000 or more): it leaves out what it
+  takes for one, so on clean scores it gives 1.5 times as many alarms as wanted. Where scores drift, or above 10 per
+  1000, a lower rate may give a lower threshold. Siffer, Fouque, Termier, Largouet, "Anomaly Detection in Streams with
+  Extreme Value Theory", KDD 2017.
+
+k = Phi^-1(1 - rate / 1000)."""
+
+
+def _sigmas(per_1000: float) -> float:
+    return -NormalDist().inv_cdf(max(per_1000, LOWEST) / 1000)
+
+
+def _peaks(scores: Scores, per_1000: float) -> tuple[float, Scores]:
+    """The 98 % quantile, and by how much each score above it exceeds it, ascending."""
+    ascending = np.sort(scores)
+    start = float(ascending[-1 - len(scores) // 50])
+    excesses = ascending[ascending > start] - start
+    if len(excesses) < PEAKS:
+        raise _Unfit(f"needs {PEAKS} peaks, and of {len(scores)} scores {len(excesses)} lie above their 98 % quantile")
+    if len(scores) * per_1000 / 1000 >= len(excesses):
+        raise _Unfit(f"is for the tail: {per_1000:g} per 1000 are no fewer than lie above the 98 % quantile")
+    return start, excesses
+
+
+def _excess_at(excesses: Scores, seen: int, per_1000: float) -> float:
+    """What the tail exceeds at the wanted rate, `seen` scores having given these excesses."""
+    shape, scale = fit_pareto(excesses)
+    share = min(1.0, seen * max(per_1000, LOWEST) / 1000 / len(excesses))
+    return -scale * math.log(share) if shape == 0 else scale * math.expm1(-shape * math.log(share)) / shape
+
+
+def _half_a_gap_beyond(down: Scores) -> float:
+    """The end of what was measured."""
+    return float((down[0] + (down[0] - down[min(1, len(down) - 1)]) + down[0]) / 2)
+
+
+def _clear_of_rounding(scores: Scores, level: float, tolerance: float, middle: bool) -> tuple[float, bool]:
+    """The level moved as `choose` says, and whether it had to be put beyond scores that tie."""
+    down = np.sort(scores)[::-1]
+    wide = down[:-1] - down[1:] > 2 * tolerance
+    gaps = np.flatnonzero(wide[: np.count_nonzero(down > level)])
+    if len(gaps):
+        upper, lower = float(down[gaps[-1]]), float(down[gaps[-1] + 1])
+        away = min(4 * tolerance, (upper - lower) / 2)
+        return (upper + lower) / 2 if middle else min(max(level, lower + away), upper - away), False
+    beyond = float(down[0]) + 4 * tolerance
+    if wide[:1].any():
+        return max(level, min(beyond, _half_a_gap_beyond(down))), False
+    return max(level, beyond), level <= beyond
+
+
+def _in_range(rate: float, wanted: str | float, knob: str = "train.false_alarms") -> float:
+    if not 0 <= rate < 1000:
+        raise ValueError(f"{knob} is {wanted!r}: {rate:g} per 1000 samples; it must be >= 0 and < 1000")
+    return rate
+
+
+def _in_float32(size: float) -> float:
+    if not abs(size) < 2.0**126:  # the threshold could be infinite: a detector that never raises an alarm
+        raise ValueError(f"held-back scores, their terms or their tail reach {size:g}; float32 cannot hold a threshold")
+    return size

@@ -137,6 +137,34 @@ def fit_entity(
     return Fitted(scorer, history, fit_on, held_back, scores.astype(np.float32), reference)
 
 
+def untrained(
+    model: str, hyper: Mapping[str, Any] | None, fit_on: NDArray[np.float32], window: int, seed: int
+) -> Scorer:
+    """A model as it is before its first step: scaled and weighed on normal data, its network drawn at random.
+
+    A trained model that is no better than this has learned nothing.
+
+    Parameters
+    ----------
+    model, hyper, window
+        As for `fit_entity`.
+    fit_on : ndarray (T1, C) float32
+        Normal data, as `Fitted.fit`.
+    seed : int
+        Of the weights.
+
+    Examples
+    --------
+    >>> wave = np.sin(np.arange(300) / 5).astype(np.float32)[:, None]
+    >>> untrained("gan", None, wave, 10, seed=1).training
+    False
+    """
+    with _reproducible(), torch.random.fork_rng(devices=[]):
+        scorer = _fresh(model, hyper, fit_on, window, seed)
+        scorer.fit_weight(_typical(scorer, windows(_standardised(scorer, fit_on), window)))
+    return scorer.eval()
+
+
 def _checked(tree: dict[str, Any], window: int, samples: int) -> Split:
     """The split, its ranges in the series, in order, and with no window that reaches into another range."""
     if tree.get("kind") not in ("blocks", "folds"):
@@ -168,10 +196,8 @@ def _fit(
 ) -> tuple[Scorer, list[dict[str, float]]]:
     """One fit from fresh weights."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        scorer = build(model, window, fit_on.shape[1], hyper)
+        scorer = _fresh(model, hyper, fit_on, window, seed)
         learner = scorer.learner()
-    scorer.fit_scale(fit_on)
     z = windows(_standardised(scorer, fit_on), window)
     z_stop = None if stop_on is None else windows(_standardised(scorer, stop_on), window)
     if isinstance(learner, Solver):
@@ -215,6 +241,14 @@ def _epochs(
             )
         scorer.load_state_dict(kept)
     return history
+
+
+def _fresh(model: str, hyper: Mapping[str, Any] | None, fit_on: NDArray[np.float32], window: int, seed: int) -> Scorer:
+    """A model with drawn weights that knows the scale of its data; leaves torch's generator seeded."""
+    torch.manual_seed(seed)
+    scorer = build(model, window, fit_on.shape[1], hyper)
+    scorer.fit_scale(fit_on)
+    return scorer
 
 
 def _standardised(scorer: Scorer, series: NDArray[np.float32]) -> Tensor:

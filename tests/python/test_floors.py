@@ -51,10 +51,29 @@ def test_moving_z_in_chunks() -> None:
     np.testing.assert_allclose(whole[at], alone[-1], rtol=1e-9)
 
 
+def test_window_pca_is_what_ten_components_leave() -> None:
+    """By the plane of the training windows, made here by an SVD; the newest window included, none after it."""
+
+    def standardised(series: np.ndarray) -> np.ndarray:
+        deviation = np.where(FIT.std(axis=0) == 0, 1, FIT.astype(np.float64).std(axis=0))
+        return (series - FIT.astype(np.float64).mean(axis=0)) / deviation
+
+    def windows(series: np.ndarray) -> np.ndarray:
+        return np.array([standardised(series)[i : i + WINDOW].T.ravel() for i in range(len(series) - WINDOW + 1)])
+
+    mean = windows(FIT).mean(axis=0)
+    plane = np.linalg.svd(windows(FIT) - mean, full_matrices=False)[2][:10]
+    centred = windows(SERIES) - mean
+    expected = ((centred - centred @ plane.T @ plane) ** 2).mean(axis=1)
+    np.testing.assert_allclose(score_floor("window_pca", FIT, SERIES, WINDOW, 1)[WINDOW - 1 :], expected, rtol=0.05)
+    cut = score_floor("window_pca", FIT, SERIES[:60], WINDOW, 1)
+    np.testing.assert_allclose(cut, score_floor("window_pca", FIT, SERIES, WINDOW, 1)[:60])
+
+
 def test_random_has_a_seed() -> None:
     assert score_floor("random", FIT, SERIES, 1, 1).tolist() != score_floor("random", FIT, SERIES, 1, 2).tolist()
 
 
 def test_unknown() -> None:
-    with pytest.raises(ValueError, match="known floors: random, abs_diff, train_mean, moving_z"):
+    with pytest.raises(ValueError, match="known floors: random, abs_diff, train_mean, moving_z, window_pca"):
         score_floor("median", FIT, SERIES, WINDOW, 1)

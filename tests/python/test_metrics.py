@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsad_edge.metrics import aggregate, judge
+from tsad_edge.metrics import judge
+from tsad_edge.vus import buffer_of, volumes
 
 NAN = np.nan
 #            0    1    2    3    4    5    6    7    8    9
@@ -18,24 +19,38 @@ EVENTS = [{"start": 4, "end": 6, "kind": "spike"}, {"start": 9, "end": 10, "kind
 
 def test_by_hand() -> None:
     one = judge(SCORES, 0.5, LABELS, EVENTS, window=3, sampling_period=2.0)
+    judged, truth = SCORES[2:9], LABELS[2:9]
+    assert (one.pop("vus_roc"), one.pop("vus_pr")) == volumes(judged, truth, buffer_of(3, truth))
     assert one == {
         "samples": 7,
+        "unscored": 3,
         "anomalous": 2,
         "alarms": 4,
-        "auc_roc": pytest.approx(4 / 10),
-        "auc_pr": pytest.approx((1 / 3 + 2 / 6) / 2),
         "true_alarms": 1,
         "false_alarms": 3,
-        "missed": 1,
-        "precision": 0.25,
-        "recall": 0.5,
-        "f1": pytest.approx(1 / 3),
-        "false_alarms_per_1000": 600.0,
         "lingering": 1,  # sample 6: the window still holds 4 and 5
+        "alarm_events": 3,
         "false_alarm_events": 2,  # 6 and 8; the run 3-4 touches the event
         "events": 1,  # the drift has no scored sample
         "events_found": 1,
         "by_kind": {"spike": {"events": 1, "found": 1}},
+        "auc_roc": pytest.approx(4 / 10),
+        "auc_pr": pytest.approx((1 / 3 + 2 / 6) / 2),
+        "vus_buffer": buffer_of(3, truth),
+        "ucr_accuracy": 1.0,  # of the one event that is judged
+        "point_adjusted_f1": pytest.approx(2 / 3),  # at 0.8: both samples of the event, 3 and 8 falsely
+        "precision": 0.25,
+        "recall": 0.5,
+        "f1": pytest.approx(1 / 3),
+        "event_precision": pytest.approx(1 / 3),
+        "event_recall": 1.0,
+        "event_f1": pytest.approx(2 / 4),
+        "composite_f1": pytest.approx(2 * 0.25 / 1.25),
+        "false_alarms_per_1000": 600.0,
+        "false_alarm_events_per_1000": 400.0,
+        "false_alarms_per_day": pytest.approx(3 * 43200 / 5),
+        "false_alarm_events_per_day": pytest.approx(2 * 43200 / 5),
+        "sampling_period": 2.0,
         "delay_samples": 0.0,
         "delay_seconds": 0.0,
         "reason": None,
@@ -101,18 +116,59 @@ def test_false_alarm_events_as_a_loop_counts_them(rows: list[tuple[bool, bool, b
     assert judge(scores, 0.5, labels, [], 1)["false_alarm_events"] == count
 
 
-def test_aggregate_pools_counts_and_averages_curves() -> None:
-    good = judge(np.array([0.0, 1.0]), 0.5, np.array([0, 1]), [{"start": 1, "end": 2, "kind": "spike"}], 1)
-    bad = judge(np.array([1.0, 0.0, 1.0]), 0.5, np.array([0, 1, 0]), [{"start": 1, "end": 2, "kind": "spike"}], 1)
-    none = judge(np.array([1.0, 0.0]), 0.5, np.array([0, 0]), [], 1)
-    all_three = aggregate({"a": good, "b": bad, "c": none})
-    assert (all_three["entities"], all_three["auc_entities"]) == (3, 2)
-    assert all_three["auc_pr"] == pytest.approx((1 + 1 / 3) / 2)
-    assert (all_three["true_alarms"], all_three["false_alarms"], all_three["missed"]) == (1, 3, 1)
-    assert all_three["f1"] == pytest.approx(2 / 6) and all_three["false_alarms_per_1000"] == 600.0
-    assert all_three["by_kind"] == {"spike": {"events": 2, "found": 1}}
-    assert aggregate({"c": none})["auc_pr"] is None and "no entity" in aggregate({"c": none})["reason"]
-    json.dumps(all_three, allow_nan=False)
+@pytest.mark.parametrize(
+    ("peaks", "events", "right"),
+    [
+        ([149], [(250, 260)], 0.0),  # 101 samples before is not within 100
+        ([150], [(250, 260)], 1.0),
+        ([359], [(250, 260)], 1.0),
+        ([360], [(250, 260)], 0.0),
+        ([60], [(250, 450)], 1.0),  # a longer anomaly has a longer reach
+        ([255, 10], [(250, 260)], 0.0),  # a tie that is not only there
+        ([255, 256], [(250, 260)], 1.0),
+        ([255], [(250, 260), (300, 310)], None),
+        ([255], [], None),
+    ],
+)
+def test_the_peak_of_the_archive_of_wu_and_keogh(peaks: list[int], events: list, right: float | None) -> None:
+    scores, labels = np.zeros(500), np.zeros(500, int)
+    scores[peaks] = 1
+    for start, end in events:
+        labels[start:end] = 1
+    marked = [{"start": start, "end": end, "kind": None} for start, end in events]
+    assert judge(scores, 0.5, labels, marked, 5)["ucr_accuracy"] == right
+
+
+def test_constant_scores_know_nothing() -> None:
+    labels = np.repeat([0, 1, 0], [400, 200, 400])
+    one = judge(np.full(1000, 3.0), 5.0, labels, [{"start": 400, "end": 600, "kind": None}], 5)
+    assert one["auc_roc"] == 0.5 and one["auc_pr"] == pytest.approx(0.2) and one["ucr_accuracy"] == 0.0
+    assert one["f1"] == 0.0 and one["precision"] is None and one["event_precision"] is None
+    assert one["vus_pr"] == 0.0 and one["reason"] == "all scores are equal"  # aeon's figure, and not silently
+
+
+def test_an_alarm_that_is_always_on_is_no_good_alarm() -> None:
+    labels = np.repeat([0, 1, 0], [400, 20, 580])
+    one = judge(np.linspace(1, 2, 1000), 0.5, labels, [{"start": 400, "end": 420, "kind": None}], 5)
+    assert one["event_f1"] == 1.0, "events alone are fooled"
+    assert one["composite_f1"] < 0.05 and one["f1"] < 0.05
+
+
+def test_an_event_nobody_scored_is_not_the_one_event() -> None:
+    scores = np.r_[np.full(10, NAN), np.random.default_rng(1).random(90)]
+    one = judge(scores, 0.5, np.arange(100) == 3, [{"start": 3, "end": 4, "kind": None}], 11)
+    assert one["events"] == 0 and one["ucr_accuracy"] is None
+
+
+def test_a_threshold_is_a_number() -> None:
+    with pytest.raises(ValueError, match="threshold is NaN"):
+        judge(np.zeros(3), NAN, np.zeros(3), [], 1)
+
+
+def test_a_figure_per_day_needs_a_period() -> None:
+    one = judge(SCORES, 0.5, LABELS, EVENTS, window=3)
+    assert one["false_alarms_per_day"] is None and one["delay_seconds"] is None
+    assert one["false_alarms_per_1000"] == 600.0
 
 
 def test_a_score_at_the_threshold_is_no_alarm() -> None:

@@ -44,5 +44,5 @@ def test_missing_file_says_what_to_do() -> None:
 
 
 def test_an_integer_is_a_float(tmp_path: Path) -> None:
-    value = load(write(tmp_path, "train: {false_alarms_per_1000: 2}")).train.false_alarms_per_1000
-    assert value == 2.0 and isinstance(value, float)
+    value = load(write(tmp_path, "check: {max_band_share: 1}")).check.max_band_share
+    assert value == 1.0 and isinstance(value, float)

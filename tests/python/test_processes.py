@@ -19,6 +19,9 @@ def job(number, what):
     if what in ("fail", "wait"):
         open(f"pid-{os.getpid()}", "w").close()
         time.sleep(60)
+    if what == "threads":
+        import numpy, threadpoolctl
+        return max(pool["num_threads"] for pool in threadpoolctl.threadpool_info())
     return number * number
 """
 MAIN = """
@@ -44,6 +47,11 @@ def start(place: Path, what: str) -> subprocess.Popen[str]:
 
 def test_results_come_in_order(tmp_path: Path) -> None:
     assert start(tmp_path, "square").communicate(timeout=60) == ("[0, 1, 4, 9, 16]\n", "")
+
+
+def test_a_process_is_one_thread(tmp_path: Path) -> None:
+    """As many processes as cores, each with a thread a core for linear algebra, would wait for each other."""
+    assert start(tmp_path, "threads").communicate(timeout=60) == ("[1, 1, 1, 1, 1]\n", "")
 
 
 def test_the_first_error_ends_them_all(tmp_path: Path) -> None:

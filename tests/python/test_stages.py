@@ -27,7 +27,8 @@ def test_the_whole_chain(copied: Path) -> None:
     cost = json.loads(Path("cost.json").read_text())["per_entity"]["pump-1"]
     assert cost["mac_after"] <= cost["mac_before"] and cost["weight_bytes"] > 1000 and cost["code_bytes"] > 100
     metrics = json.loads(Path("metrics.json").read_text())
-    assert set(metrics["floors"]) == {"random", "abs_diff", "train_mean", "moving_z"}
+    assert set(metrics["floors"]) == {"random", "abs_diff", "train_mean", "moving_z", "window_pca", "untrained"}
+    assert metrics["verdict"] == "not distinguishable" and metrics["model"]["intervals"]["vus_pr"] is None  # one pump
     assert len(metrics["model"]["by_kind"]) == 6
     assert Path("build/plots/pump-1.png").stat().st_size > 1000
 
@@ -46,12 +47,50 @@ def test_convert_repeats_to_the_byte(copied: Path, stage: Stage) -> None:
     assert digest(Path("csrc/generated")) == before
 
 
+def test_what_training_has_seen_is_not_judged(copied: Path, stage: Stage) -> None:
+    """A test series that repeats the training data (KDD-TSAD): judged from `test_start` on, events cut there."""
+    labels = json.loads(Path("data/labels/pump-1.json").read_text())
+    cut = labels["events"][2]["start"] + 3
+    about = json.loads(Path("scores/pump-1.json").read_text())
+    Path("scores/pump-1.json").write_text(json.dumps(about | {"test_start": cut}))
+    stage("evaluate")
+    row = json.loads(Path("metrics.json").read_text())["per_entity"]["pump-1"]
+    assert row["samples"] == 6000 - cut and row["unscored"] == 0
+    assert row["events"] == len(labels["events"]) - 2
+    with np.load("data/labels/pump-1.npz") as file:
+        assert row["anomalous"] == file["labels"][cut:].sum()
+
+
+def test_floors_are_calibrated_as_the_model_is(empty: Path, stage: Stage) -> None:
+    """A short series: each half by what is fitted on the other, or a floor would look better than it is."""
+    from tsad_edge.data import load_values
+    from tsad_edge.floors import score_floor
+    from tsad_edge.threshold import choose
+
+    draw = np.random.default_rng(5)
+    rows = draw.normal(size=(400, 1)) + np.linspace(0, 3, 400)[:, None]
+    Path("all.csv").write_text("a\n" + "\n".join(f"{value:.4f}" for (value,) in rows) + "\n")
+    Path("params.yaml").write_text(
+        "prepare: {dataset: own, window: 50, csv: {train: all.csv, train_fraction: 0.6}}\n"
+        "train: {hyper: {epochs: 1}, false_alarms: 9 per 1000 samples}"
+    )
+    for name in ("prepare", "train", "test"):
+        stage(name)
+    (a, b), (c, d) = json.loads(Path("data/values/all/meta.json").read_text())["split"]["folds"]
+    series = load_values("data/values", "all", "train").values
+    halves = series[a - 49 : b], series[c - 49 : d]
+    scores = [score_floor("train_mean", fit, scored, 50, 1)[49:] for fit, scored in (halves[::-1], halves)]
+    limits = json.loads(Path("scores/all.json").read_text())["thresholds"]
+    assert limits["train_mean"] == choose("quantile", np.concatenate(scores), 9.0).value
+
+
 def test_scrambled_labels_change_nothing_but_labels(empty: Path, stage: Stage) -> None:
-    """The same CSV twice, the label column shuffled the second time."""
+    """The same CSV twice, the label column shuffled the second time: every byte is the same up to `evaluate`."""
     draw = np.random.default_rng(5)
     values = draw.normal(size=(900, 2)).round(3)
     Path("params.yaml").write_text(
-        "prepare: {dataset: own, window: 20, csv: {train: all.csv, label: fault, train_fraction: 0.6}}"
+        "prepare: {dataset: own, window: 20, csv: {train: all.csv, label: fault, train_fraction: 0.6}}\n"
+        "train: {hyper: {epochs: 2}, false_alarms: 9 per 1000 samples}"
     )
     seen = []
     for shuffled in (False, True):
@@ -61,10 +100,12 @@ def test_scrambled_labels_change_nothing_but_labels(empty: Path, stage: Stage) -
             labels[540:] = draw.permutation(labels[540:])
         rows = [f"{a},{b},{c}" for (a, b), c in zip(values, labels, strict=True)]
         Path("all.csv").write_text("a,b,fault\n" + "\n".join(rows) + "\n")
-        stage("prepare")
-        seen.append((digest(Path("data/values")), digest(Path("data/labels"))))
-    assert seen[0][0] == seen[1][0], "values do not depend on labels"
-    assert seen[0][1] != seen[1][1], "labels do"
+        for name in ("prepare", "train", "test", "convert", "check", "evaluate"):
+            stage(name)
+        blind = digest(Path("data/values"), Path("artifacts"), Path("scores"), Path("csrc/generated"))
+        seen.append((blind, digest(Path("data/labels")), json.loads(Path("metrics.json").read_text())))
+    assert seen[0][0] == seen[1][0], "nothing before evaluate depends on labels"
+    assert seen[0][1] != seen[1][1] and seen[0][2] != seen[1][2], "labels and metrics do"
 
 
 def test_a_failed_stage_leaves_what_was_there(copied: Path, stage: Stage) -> None:
@@ -88,7 +129,15 @@ def test_report_is_a_page(copied: Path) -> None:
     from tsad_edge import params, stages
 
     text = stages.report(params.load())
-    for words in ("Faults found", "PASSED", "RAM B", "C, step by step", "tsad-edge --model"):
+    for words in (
+        "Events found",
+        "NOT distinguishable from a floor",
+        "not for ranking",
+        "PASSED",
+        "RAM B",
+        "C, step by step",
+        "tsad-edge --model",
+    ):
         assert words in text
     assert max(map(len, text.splitlines())) <= 140
 

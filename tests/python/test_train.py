@@ -12,7 +12,7 @@ import torch
 from tsad_edge import train
 from tsad_edge.models import MODELS, Hyper, build
 from tsad_edge.scoring import score_series
-from tsad_edge.train import Fitted, entity_seed, fit_entity
+from tsad_edge.train import Fitted, entity_seed, fit_entity, untrained
 
 NAMES = sorted(MODELS)
 STEPPED = [name for name in NAMES if issubclass(MODELS[name].hyper, Hyper)]  # the others are fitted at one go
@@ -59,6 +59,21 @@ def test_bit_for_bit(name: str) -> None:
     assert torch.equal(state, torch.random.get_rng_state())
     assert torch.get_num_threads() == threads and not torch.are_deterministic_algorithms_enabled()
     assert same(first, fit_entity(series(), BLOCKS, WINDOW, name, quick(name), seed=6)) == (name in EXACT)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_untrained_net_is_scaled_and_weighed_but_has_learned_nothing(name: str) -> None:
+    fit_on, state = series()[:700], torch.random.get_rng_state()
+    net, again = (untrained(name, QUICK, fit_on, WINDOW, seed=3) for _ in range(2))
+    assert torch.equal(state, torch.random.get_rng_state())
+    trained = fit_entity(series(), BLOCKS, WINDOW, name, QUICK, seed=3).scorer
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key])
+    assert torch.equal(net.offset, trained.offset) and torch.equal(net.scale, trained.scale)
+    scores = score_series(net, fit_on, WINDOW)[WINDOW - 1 :]
+    assert scores.mean() == pytest.approx(1, rel=0.4)  # parts near 1 on normal data; the constant channel gives less
+    drawn = untrained(name, QUICK, fit_on, WINDOW, seed=4)
+    assert not np.array_equal(score_series(drawn, fit_on, WINDOW)[WINDOW - 1 :], scores)
 
 
 @pytest.mark.parametrize("name", NAMES)

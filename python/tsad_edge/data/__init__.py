@@ -5,9 +5,10 @@ and rich are imported only where a file is read or fetched.
 """
 
 from .catalog import Dataset, OnRequest, catalog, on_request
+from .own import read_normal
 from .prepare import prepare_dataset
 from .series import Entity, Event, Series, spread
-from .splits import Blocks, Folds, Split, from_json, minimum_rows, split, to_json
+from .splits import Blocks, Folds, Split, calibrations, from_json, minimum_rows, split, to_json
 from .store import Labels, Meta, entities, load_labels, load_meta, load_values
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "OnRequest",
     "Series",
     "Split",
+    "calibrations",
     "catalog",
     "entities",
     "from_json",
@@ -30,6 +32,7 @@ __all__ = [
     "minimum_rows",
     "on_request",
     "prepare_dataset",
+    "read_normal",
     "split",
     "spread",
     "to_json",

@@ -48,7 +48,7 @@ def fetch(archive: str, mirror: str | None, into: str | Path, sha256: str) -> Pa
     whole = into / archive
     if whole.is_file() and _checksum(whole) == sha256:
         return whole
-    mirror = mirror or os.environ.get("TSAD_MIRROR")
+    mirror = place(mirror)
     if not mirror:
         raise ValueError(
             f"{archive}: no mirror is known; set prepare.mirror in params.yaml or the environment's TSAD_MIRROR to the "
@@ -70,6 +70,11 @@ def fetch(archive: str, mirror: str | None, into: str | Path, sha256: str) -> Pa
     finally:
         part.unlink(missing_ok=True)
     return whole
+
+
+def place(mirror: str | None) -> str | None:
+    """The folder or address that was named, else the environment's TSAD_MIRROR, else None."""
+    return mirror or os.environ.get("TSAD_MIRROR") or None
 
 
 def _copy(mirror: str, archive: str, out: Any) -> tuple[str, int]:

@@ -1,7 +1,11 @@
-"""One's own CSV: one file that is split by time, or a file of normal operation and a file to judge."""
+"""One's own CSV: one file that is split by time, or a file of normal operation and a file to judge.
+
+`read_own` is for the pipeline, `read_normal` for a model that was trained elsewhere; both keep the same rules.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -75,7 +79,7 @@ def read_own(csv: CsvFiles, window: int) -> Entity:
     ('flow', 'power')
     """
     name = entity_name(csv)
-    one = _read(str(csv.train), csv, labelled=csv.test is None)
+    one = _read(str(csv.train), csv.time, csv.label, csv.test is None)
     if csv.test is None:
         if not 0 < csv.train_fraction < 1:
             raise ValueError(f"prepare.csv.train_fraction is {csv.train_fraction}; it must lie between 0 and 1")
@@ -83,7 +87,7 @@ def read_own(csv: CsvFiles, window: int) -> Entity:
         train, test = _part(name, one, slice(None, rows)), _part(name, one, slice(rows, None))
     else:
         rows = len(one)
-        other = _aligned(_read(csv.test, csv, labelled=True), one)
+        other = _aligned(_read(csv.test, csv.time, csv.label), one)
         train, test = _part(name, one, slice(None)), _part(name, other, slice(None))
     one.require_complete(rows)
     where = f"the first {rows} of {len(one)} rows of {one.name}" if csv.test is None else one.name
@@ -95,17 +99,66 @@ def read_own(csv: CsvFiles, window: int) -> Entity:
             f"{name}: {int(train.labels.sum())} training rows are labelled anomalous; they are used as they are, but "
             "what is learned from them is learned as normal"
         )
-    if train.time == "milliseconds" and train.t[0] < SURELY_DATES:
-        notes.append(f"{name}: times are taken as milliseconds, so the sampling period is {train.sampling_period:g} s")
-    return Entity(train, test, notes=tuple(notes))
+    return Entity(train, test, notes=(*notes, *_doubts(train)))
 
 
-def _read(path: str, csv: CsvFiles, labelled: bool) -> Table:
+def read_normal(normal: str, judged: str | None, window: int) -> tuple[Series, Series | None, tuple[str, ...]]:
+    """Read normal operation that sets a threshold, and if there is one a series to judge; labels are dropped.
+
+    Parameters
+    ----------
+    normal : str
+        CSV; its rows must be complete, and as many as give a window of scores.
+    judged : str or None
+        CSV with the same channels (in any order); may have missing values.
+    window : int
+        Samples.
+
+    Returns
+    -------
+    normal, judged : Series
+        Without labels.
+    notes : tuple of str
+        For the user.
+
+    Raises
+    ------
+    ValueError
+        Names file, column, line and the next step, as `read_own` does.
+
+    Examples
+    --------
+    >>> read_normal("normal.csv", None, window=100)[0].channels  # doctest: +SKIP
+    ('flow', 'power')
+    """
+    name, one = Path(normal).name.split(".")[0], _read(normal)
+    one.require_complete(len(one))
+    _require(len(one), 2 * window - 1, window, normal, "a threshold")
+    series = replace(_part(name, one, slice(None)), labels=None, events=())
+    other = None
+    if judged is not None:
+        table = _aligned(_read(judged), one)
+        _require(len(table), window, window, judged, "a check")
+        other = replace(_part(name, table, slice(None)), labels=None, events=())
+    constant = series.constant_channels()
+    notes = (f"{name}: constant: {', '.join(constant)}",) if constant else ()
+    return series, other, (*_doubts(series), *notes)
+
+
+def _doubts(train: Series) -> tuple[str, ...]:
+    period = train.sampling_period
+    if period is not None and train.t[0] < SURELY_DATES:
+        return (f"{train.entity}: times are taken as milliseconds, so the sampling period is {period:g} s",)
+    return ()
+
+
+def _read(path: str, time: str | None = None, label: str | None = None, labelled: bool = True) -> Table:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}; check prepare.csv in params.yaml") from None
-    return read_table(data, path, csv.time, csv.label, labelled)
+        where = "prepare.csv in params.yaml, or the option that names the file"
+        raise ValueError(f"{path}: {error.strerror}; check {where}") from None
+    return read_table(data, path, time, label, labelled)
 
 
 def _aligned(test: Table, train: Table) -> Table:
@@ -135,5 +188,5 @@ def _require(rows: int, least: int, window: int, where: str, what: str) -> None:
     if rows < least:
         raise ValueError(
             f"{where}: {rows} rows are too few for {what} with window {window}: at least {least} are needed; record "
-            "for longer, or choose a smaller prepare.window"
+            "for longer, or choose a smaller window"
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..files import replaced
 from .catalog import catalog, on_request
+from .itrust import read_on_request
 from .mirror import fetch, progress
 from .own import CsvFiles, entity_name, read_own
 from .pump import PUMPS, pump
@@ -37,12 +39,14 @@ def prepare_dataset(
     ----------
     dataset : str
         ``pump`` (bundled), ``own`` (`csv`), or a name of the catalog.
-    entities : "all" or list of str
-        With "all", entities that cannot be used (too short, no test) are left out and noted; a named one is an error.
+    entities : str or list of str
+        Names, or ``all``, or for a data set of the catalog ``tune``, ``eval`` or ``quick`` (see `Dataset`). Entities
+        that cannot be used (too short, no test) are left out and noted; one that is named is an error.
     window : int
         Samples.
     mirror : str or None
-        Where archives are; None takes the environment's TSAD_MIRROR.
+        Where archives are, or for data given out on request the folder of its files; None takes the environment's
+        TSAD_MIRROR.
     csv : CsvFiles
         One's own files; read where `dataset` is ``own``.
     seed : int
@@ -66,21 +70,21 @@ def prepare_dataset(
     ...                 values_dir="v", labels_dir="l", cache_dir="c")  # doctest: +SKIP
     ()
     """
-    known, read = _source(dataset, window, mirror, csv, seed, Path(cache_dir))
-    chosen = _chosen(entities, known, dataset)
+    source = _source(dataset, window, mirror, csv, seed, Path(cache_dir))
+    chosen, named = _chosen(entities, source, dataset)
     notes: list[str] = []
     written = 0
     with replaced(Path(values_dir), Path(labels_dir)) as (values, labels), progress() as bar:
         for name in bar.track(chosen, description=f"preparing {dataset}"):
             try:
-                one = read(name)
+                one = source.read(name)
                 plan = _plan(one, window)
             except UnusableError as error:
-                if entities != "all":
+                if named:
                     raise
                 notes.append(f"left out: {error}")
                 continue
-            write(one, window, plan, values, labels)
+            write(one, source.family_of(name), window, plan, values, labels)
             written += 1
             notes += one.notes
             if constant := one.train.constant_channels():
@@ -90,39 +94,48 @@ def prepare_dataset(
     return tuple(notes)
 
 
-def _source(
-    dataset: str, window: int, mirror: str | None, csv: CsvFiles, seed: int, cache: Path
-) -> tuple[list[str], Callable[[str], Entity]]:
-    """Names of the entities a data set has, and the function that reads one."""
+@dataclass(frozen=True)
+class _Source:
+    """Names of the entities a data set has, how to read one, and what stands for several of them."""
+
+    names: list[str]
+    read: Callable[[str], Entity]
+    marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    family_of: Callable[[str], str] = lambda name: name
+
+
+def _source(dataset: str, window: int, mirror: str | None, csv: CsvFiles, seed: int, cache: Path) -> _Source:
     if dataset == "pump":
-        return list(PUMPS), lambda name: pump(name, seed)
+        return _Source(list(PUMPS), lambda name: pump(name, seed))
     if dataset == "own":
-        return [entity_name(csv)], lambda name: read_own(csv, window)
+        return _Source([entity_name(csv)], lambda name: read_own(csv, window))
     if dataset in on_request():
         asked = on_request()[dataset]
-        raise ValueError(
-            f"data set {dataset!r} ({asked.what}) is given out on request only: ask at {asked.where}, then use the "
-            "files you get as your own data (prepare.dataset 'own', prepare.csv)"
-        )
+        return _Source([dataset], lambda name: read_on_request(asked, mirror))
     if dataset not in catalog():
         raise ValueError(
             f"prepare.dataset is {dataset!r}; known are pump, own, {', '.join([*catalog(), *on_request()])}"
         )
     entry = catalog()[dataset]
     root = open_archive(fetch(entry.archive, mirror, cache, entry.sha256), entry)
-    return entity_names(root), lambda name: read_entity(root, name, entry)
+    return _Source(entity_names(root), lambda name: read_entity(root, name, entry), entry.marks, entry.family_of)
 
 
-def _chosen(entities: str | list[str], known: list[str], dataset: str) -> list[str]:
-    """The entities that were asked for, each once, in the data set's order."""
-    if entities == "all":
-        return known
+def _chosen(entities: str | list[str], source: _Source, dataset: str) -> tuple[list[str], bool]:
+    """The entities that were asked for, each once, in the data set's order, and whether by their names."""
+    marks = {**source.marks, "all": tuple(source.names)}
+    named = isinstance(entities, list) or entities not in marks
     wanted = [entities] if isinstance(entities, str) else entities
-    if unknown := [name for name in wanted if name not in known]:
-        raise ValueError(f"prepare.entities: data set {dataset!r} has no {unknown[0]!r}; it has {', '.join(known)}")
     if not wanted:
-        raise ValueError("prepare.entities is empty; name some, or write all")
-    return [name for name in known if name in wanted]
+        raise ValueError(f"prepare.entities is empty; write {', '.join(marks)}, or a list of names")
+    if not named:
+        wanted = list(marks[wanted[0]])
+    if unknown := [name for name in wanted if name not in source.names]:
+        raise ValueError(
+            f"prepare.entities: data set {dataset!r} has no {unknown[0]!r}; write {', '.join(marks)}, or a list of "
+            f"names from {', '.join(source.names)}"
+        )
+    return [name for name in source.names if name in wanted], named
 
 
 def _plan(one: Entity, window: int) -> Split:

@@ -77,6 +77,20 @@ def split(rows: int, window: int) -> Split:
     return Folds(((first, first + half), (rows - half, rows)))
 
 
+def calibrations(chosen: Split) -> tuple[tuple[Range, Range], ...]:
+    """What the threshold comes from, as pairs of ranges: fitted on the first, the second is scored.
+
+    Examples
+    --------
+    >>> calibrations(split(439, 100))
+    (((319, 439), (99, 219)), ((99, 219), (319, 439)))
+    """
+    if isinstance(chosen, Blocks):
+        return ((chosen.fit, chosen.threshold),)
+    first, second = chosen.folds
+    return (second, first), (first, second)
+
+
 def to_json(chosen: Split) -> dict[str, Any]:
     """The split as meta.json holds it."""
     if isinstance(chosen, Folds):

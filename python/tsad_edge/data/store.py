@@ -22,7 +22,10 @@ Part = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Meta:
-    """meta.json of one entity; ranges of `split` index the train series, `test_start` the test series."""
+    """meta.json of one entity; ranges of `split` index the train series, `test_start` the test series.
+
+    `family` names the recording the entity was cut from: the entity itself where nothing else is known.
+    """
 
     entity: str
     channels: tuple[str, ...]
@@ -31,6 +34,7 @@ class Meta:
     time: Time
     split: Split
     test_start: int
+    family: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def load_meta(values: str | Path, entity: str) -> Meta:
         tree["time"],
         from_json(tree["split"]),
         tree["test_start"],
+        tree["family"],
     )
 
 
@@ -104,7 +109,7 @@ def _read(path: Path, entity: str) -> Any:
         ) from None
 
 
-def write(one: Entity, window: int, chosen: Split, values: Path, labels: Path) -> None:
+def write(one: Entity, family: str, window: int, chosen: Split, values: Path, labels: Path) -> None:
     """Write one entity below the two directories, which exist.
 
     A test series nobody labelled gets ``"events": null`` and no array.
@@ -118,6 +123,7 @@ def write(one: Entity, window: int, chosen: Split, values: Path, labels: Path) -
         {
             "schema": 1,
             "entity": one.name,
+            "family": family,
             "channels": one.train.channels,
             "window": window,
             "sampling_period": one.train.sampling_period,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TIME_NAMES = ("timestamp", "time", "t", "date")
 LABEL_NAMES = ("is_anomaly", "label", "anomaly")
 FIRST_LINE = 2  # of the data
+MISSING = ["", "nan", "NaN", "NAN"]
+"""What a field without a value says."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Table:
             row, column = np.argwhere(gaps)[0]
             raise ValueError(
                 f"{self.name}, line {row + FIRST_LINE}, column {self.channels[column]!r}: the value is missing or "
-                f"infinite ({int(gaps.any(axis=1).sum())} such rows). Training data must be complete: fill the gap, or "
-                "train on a stretch without one"
+                f"infinite ({int(gaps.any(axis=1).sum())} such rows). Normal data must be complete: fill the gap, "
+                "or use a stretch without one"
             )
 
 
@@ -105,7 +107,7 @@ def read_table(
         skip_blank_lines=False,
         skipinitialspace=True,
         keep_default_na=False,
-        na_values=["", "nan", "NaN", "NAN"],
+        na_values=MISSING,
         low_memory=False,
     )
     guessed, time = time is None, _pick(names, time, TIME_NAMES, name, "time")
@@ -188,7 +190,7 @@ def _fail(column: pd.Series, bad: NDArray[np.bool_], name: str, why: str) -> Non
         raise ValueError(f"{name}, line {row + FIRST_LINE}, column {str(column.name)!r}: {column.iloc[row]} {why}")
 
 
-def _numbers(column: pd.Series) -> NDArray[np.float64]:
+def numbers(column: pd.Series) -> NDArray[np.float64]:
     """A column as numbers; NaN where there is none."""
     import pandas as pd
 
@@ -200,18 +202,18 @@ def _numbers(column: pd.Series) -> NDArray[np.float64]:
 
 def _channel(column: pd.Series, name: str) -> NDArray[np.float64]:
     """Numbers; NaN where the field is empty or nan, and nowhere else."""
-    found = _numbers(column)
+    found = numbers(column)
     _fail(
         column,
         np.isnan(found) & column.notna().to_numpy(),
         name,
-        "is not a number; mend it, drop the column, or, if it holds times, set csv.time",
+        "is not a number; mend it, drop the column, or, if it holds times, call it time (or set csv.time)",
     )
     return found
 
 
 def _labels(column: pd.Series, name: str) -> NDArray[np.uint8]:
-    found = _numbers(column)
+    found = numbers(column)
     _fail(column, ~np.isin(found, (0, 1)), name, "is not a label; labels are 0 (normal) or 1 (anomaly)")
     return found.astype(np.uint8)
 

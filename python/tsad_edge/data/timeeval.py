@@ -104,7 +104,7 @@ def _series(table: Table, entity: str, dataset: Dataset) -> Series:
         table.values,
         table.t,
         "index" if counts else "milliseconds",
-        dataset.sampling_period,
+        dataset.period_of(entity),
         table.labels,
         events_of(table.labels),
     )

@@ -52,8 +52,8 @@ class Block(nn.Module):
     Examples
     --------
     >>> block, tokens = Block(16, 2, 32), torch.randn(3, 9, 16)
-    >>> tuple(block(tokens).shape), tuple(block(tokens, newest=True).shape)
-    ((3, 9, 16), (3, 1, 16))
+    >>> tuple(block(tokens, newest=4).shape)
+    (3, 4, 16)
     """
 
     def __init__(self, width: int, heads: int, inner: int) -> None:
@@ -66,15 +66,15 @@ class Block(nn.Module):
         self.between = nn.LayerNorm(width)
         self.dense = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Linear(inner, width))
 
-    def forward(self, tokens: Tensor, newest: bool = False) -> Tensor:
-        """Tokens (B, T, width) -> states (B, T, width), each of its own and earlier tokens; or only the newest's."""
-        asking = tokens[:, -1:] if newest else tokens
-        normal = self.before(tokens)
-        query = self._heads(self.query(normal[:, -1:] if newest else normal))  # (B, heads, 1 or T, width / heads)
-        key, value = self._heads(self.key(normal)), self._heads(self.value(normal))
-        # The newest token may look at all of them: there is nothing to mask.
-        found = F.scaled_dot_product_attention(query, key, value, is_causal=not newest)
-        states = asking + self.join(found.transpose(1, 2).flatten(2))
+    def forward(self, tokens: Tensor, newest: int) -> Tensor:
+        """Tokens (B, T, width) -> states of the newest n (B, n, width), each made of its own and earlier tokens."""
+        samples, normal = tokens.shape[1], self.before(tokens)
+        query = self._heads(self.query(normal[:, -newest:]))  # (B, heads, n, width / heads)
+        key, value = self._heads(self.key(normal)), self._heads(self.value(normal))  # (B, heads, T, width / heads)
+        # The very newest may look at all: there is nothing to mask.
+        seen = None if newest == 1 else torch.ones(newest, samples, dtype=torch.bool).tril(samples - newest)
+        found = F.scaled_dot_product_attention(query, key, value, seen)
+        states = tokens[:, -newest:] + self.join(found.transpose(1, 2).flatten(2))
         return states + self.dense(self.between(states))
 
     def _heads(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.export import Dim, ExportedProgram
 
 from ..files import write_whole
@@ -36,19 +37,30 @@ def export(scorer: Scorer) -> ExportedProgram:
     >>> export(build("gan", 10, 2)).graph_signature.user_inputs
     ('window',)
     """
-    scorer.eval()
-    for name, module in scorer.named_modules():
-        if module.training:
-            raise ValueError(f"{type(scorer).__name__}.{name} is still in training mode after eval(); mend its train()")
+    return trace(scorer, scorer.window, scorer.channels)
+
+
+def trace(module: nn.Module, window: int, channels: int) -> ExportedProgram:
+    """Any module that takes windows (B, `window`, `channels`) as such a program; whatever torch raises is raised.
+
+    Examples
+    --------
+    >>> trace(nn.Flatten(), 10, 2).graph_signature.user_inputs
+    ('input',)
+    """
+    module.eval()
+    for name, part in module.named_modules():
+        if part.training:
+            raise ValueError(f"{type(module).__name__}.{name} is still in training mode after eval(); mend its train()")
     # A batch of 3: torch treats 1 as a special case.
-    example = torch.zeros(3, scorer.window, scorer.channels)
+    example = torch.zeros(3, window, channels)
     with warnings.catch_warnings():
         # nn.LSTM keeps its weights in a second list, too; that is its business and changes nothing in the graph.
         warnings.filterwarnings("ignore", message="The tensor attributes? .*_flat_weights")
-        program = torch.export.export(scorer, (example,), dynamic_shapes=({0: Dim("B")},))
+        program = torch.export.export(module, (example,), dynamic_shapes=({0: Dim("B")},))
     for node in program.graph.nodes:
-        if trace := node.meta.get("stack_trace"):
-            node.meta["stack_trace"] = FRAME.sub(lambda match: f'File "{relative(match[1])}"', trace)
+        if found := node.meta.get("stack_trace"):
+            node.meta["stack_trace"] = FRAME.sub(lambda match: f'File "{relative(match[1])}"', found)
     return program
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,6 +25,8 @@ class TranadHyper(Hyper):
     heads: int = 2
     inner: int = 32
     """Units of the hidden dense layers, in the block and in the decoders."""
+    focus: int = 10
+    """Samples at the end of the past whose forecast errors phase 2 is conditioned on; fewer where the window ends."""
     adversarial: float = 0.5
     """What the adversarial share of the losses grows to; below 1."""
     epochs: int = 40
@@ -89,6 +92,7 @@ class Tranad(Scorer):
         if window < 3:
             raise ValueError(f"prepare.window is {window}; tranad needs at least 3 samples")
         self.hyper = hyper
+        self.reach = min(hyper.focus, window - 2)
         self.embed = nn.Linear(channels, hyper.width)
         self.focus = nn.Linear(channels, hyper.width, bias=False)
         self.register_buffer("position", positions(window - 1, hyper.width))
@@ -105,18 +109,19 @@ class Tranad(Scorer):
         return tokens
 
     def focused(self, tokens: Tensor, past: Tensor, foreseen: Tensor) -> Tensor:
-        """Tokens (B, W-2, width) of all samples but the first, with the focus on each.
+        """Tokens (B, W-1, width), the newest n of them with the focus on their samples.
 
-        `foreseen` (B, W-1, C) are phase 1's forecasts after each sample of `past` (B, W-1, C).
+        `foreseen` (B, n, C) are phase 1's forecasts of the newest n samples of `past` (B, W-1, C).
         """
-        missed = foreseen[:, :-1] - past[:, 1:]
-        return tokens[:, 1:] + self.focus(missed * missed)
+        missed = foreseen - past[:, -self.reach :]
+        attended = tokens[:, -self.reach :] + self.focus(missed * missed)
+        return torch.cat([tokens[:, : -self.reach], attended], dim=1)
 
     def forecasts(self, past: Tensor) -> tuple[Tensor, Tensor]:
         """Past (B, W-1, C) -> the sample after it, foreseen by phase 1 and by phase 2, (B, C) each."""
         tokens = self.tokens(past)
-        foreseen = self.first(self.block(tokens))
-        again = self.second(self.block(self.focused(tokens, past, foreseen), newest=True))
+        foreseen = self.first(self.block(tokens, self.reach + 1))  # of the newest n samples of the past, and the next
+        again = self.second(self.block(self.focused(tokens, past, foreseen[:, :-1]), 1))
         return foreseen[:, -1], again[:, -1]
 
     def errors(self, z: Tensor) -> Tensor:
@@ -141,15 +146,13 @@ class TranadLearner(TwoPhaseLearner):
     def phases(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Errors of decoder 1 and 2 without a focus, and of decoder 2 with it, on z (B, W, C)."""
         tranad, past = self.tranad, z[:, :-1]
-        skip = 2 + past.shape[1] // 4  # at least two: phase 2 has no forecast after the first sample
+        reach, learned = tranad.reach, z[:, -tranad.reach :]
         tokens = tranad.tokens(past)
-        states = tranad.block(tokens)
+        states = tranad.block(tokens, reach + 1)
         foreseen = tranad.first(states)
-        again = tranad.second(tranad.block(tranad.focused(tokens, past, foreseen)))
-        learned = z[:, skip:]
-        newest = learned.shape[1]
+        again = tranad.second(tranad.block(tranad.focused(tokens, past, foreseen[:, :-1]), reach))
         return (
-            F.mse_loss(foreseen[:, -newest:], learned),
-            F.mse_loss(tranad.second(states)[:, -newest:], learned),
-            F.mse_loss(again[:, -newest:], learned),
+            F.mse_loss(foreseen[:, 1:], learned),
+            F.mse_loss(tranad.second(states[:, 1:]), learned),
+            F.mse_loss(again, learned),
         )

@@ -80,5 +80,5 @@ class Transformer(Forecaster):
 
     def states(self, past: Tensor) -> Tensor:
         """Past (B, W-1, C) -> what is known after its last sample (B, 1, width)."""
-        state: Tensor = self.norm(self.block(self.embed(past) + self.position, newest=True))
+        state: Tensor = self.norm(self.block(self.embed(past) + self.position, newest=1))
         return state

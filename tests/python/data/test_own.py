@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tsad_edge.data.own import entity_name, read_own
+from tsad_edge.data.own import entity_name, read_normal, read_own
 
 WINDOW = 10
 
@@ -112,3 +112,23 @@ def test_the_sampling_period_is_that_of_the_training_rows(tmp_path: Path, csv_fi
     path.write_text("t,x\n" + "".join(f"{i * 1000 if i < 50 else 50_000 + i * 10_000},{i}\n" for i in range(120)))
     one = read_own(csv_files(str(path), train_fraction=0.4), WINDOW)
     assert (one.train.sampling_period, one.test.sampling_period) == (1.0, 10.0)
+
+
+def test_normal_data_for_a_model_made_elsewhere(tmp_path: Path) -> None:
+    """The rules of `read_own`; labels go nowhere, gaps are for the file to judge alone."""
+    normal = write(tmp_path / "a.csv", 19, "t,flow,power,label", "{t},{i},{j},1")
+    judged = write(tmp_path / "b.csv", 10, "power,t,flow", "{j},{t},")
+    one, other, notes = read_normal(normal, judged, WINDOW)
+    assert other is not None and one.labels is None and one.events == ()
+    assert one.channels == other.channels == ("flow", "power")
+    assert np.isnan(other.values[:, 0]).all() and other.values[9, 1] == 2
+    assert one.sampling_period == 1.0
+    assert notes == ("a: times are taken as milliseconds, so the sampling period is 1 s",)
+    assert read_normal(write(tmp_path / "c.csv", 19, "x,y", "{i},3"), None, WINDOW)[1:] == (None, ("c: constant: y",))
+    with pytest.raises(ValueError, match="d.csv: 18 rows are too few for a threshold with window 10: at least 19"):
+        read_normal(write(tmp_path / "d.csv", 18), None, WINDOW)
+    with pytest.raises(ValueError, match="e.csv: 9 rows are too few for a check with window 10: at least 10"):
+        read_normal(write(tmp_path / "f.csv", 19), write(tmp_path / "e.csv", 9), WINDOW)
+    with pytest.raises(ValueError, match="b.csv, line 2, column 'flow': the value is missing"):
+        read_normal(judged, None, WINDOW)
+    assert len(read_normal(write(tmp_path / "g.csv", 1), None, 1)[0]) == 1

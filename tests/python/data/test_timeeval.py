@@ -16,7 +16,7 @@ from tsad_edge.data.catalog import Dataset, catalog, on_request
 from tsad_edge.data.mirror import fetch
 from tsad_edge.data.timeeval import UnusableError, entity_names, open_archive, read_entity
 
-SMALL = Dataset("X", "X.zip", "univariate/X", "0" * 64, 0, 2, 1, "none", "made up")
+SMALL = Dataset("X", "X.zip", "univariate/X", "0" * 64, 0, 1, "none", "made up")
 FILES = {
     "univariate/X/a.train.csv": "timestamp,value-0,is_anomaly\n0,1,0\n1,2,0\n",
     "univariate/X/a.test.csv": "timestamp,value-0,is_anomaly\n0,1,0\n1,2,0\n2,9,1\n",
@@ -95,6 +95,26 @@ def test_catalog_is_whole() -> None:
         assert len(entry.sha256) == 64
         assert entry.licence
         assert entry.source
+        assert entry.entities == len(entry.names) == len(entry.tune) + len(entry.eval) + len(entry.leave_out)
+    assert {name: entry.entities for name, entry in catalog().items()} == {
+        "NASA-MSL": 22,
+        "NASA-SMAP": 44,
+        "SMD": 15,
+        "KDD-TSAD": 186,
+        "SKAB": 28,
+        "NAB": 6,
+    }
+    for asked in on_request().values():
+        assert asked.where.startswith("https://")
+        assert asked.sampling_period == 1.0
+
+
+def test_sampling_periods() -> None:
+    nab = catalog()["NAB"]
+    assert {nab.period_of(name) for name in nab.names} == {300.0, 1800.0, 3600.0}
+    assert nab.period_of("nyc_taxi") == 1800.0
+    assert catalog()["SMD"].period_of("machine-1-2") == 60.0
+    assert catalog()["NASA-MSL"].period_of("C-1") is None
 
 
 @pytest.mark.parametrize("name", ["NASA-MSL", "NASA-SMAP", "SKAB", "NAB"])
@@ -104,12 +124,12 @@ def test_real_archive_is_as_the_catalog_says(name: str, mirror: str, tmp_path: P
     assert path.stat().st_size == entry.bytes
     root = open_archive(path, entry)
     names = entity_names(root)
-    assert len(names) == entry.entities
+    assert tuple(names) == entry.names
     constant = 0
     for entity in sorted(set(names) - set(entry.leave_out)):
         one = read_entity(root, entity, entry)
         assert len(one.train.channels) == entry.channels
-        assert one.train.sampling_period == entry.sampling_period
+        assert one.train.sampling_period == one.test.sampling_period == entry.period_of(entity)
         assert one.test.labels is not None
         assert one.test.events
         constant += bool(one.train.constant_channels())
@@ -141,7 +161,7 @@ def test_real_large_archive(name: str, mirror: str, scratch: Path) -> None:
     assert hashlib.sha256(path.read_bytes()).hexdigest() == entry.sha256
     root = open_archive(path, entry)
     names = entity_names(root)
-    assert len(names) == entry.entities
+    assert tuple(names) == entry.names
     for entity in names[::10]:
         one = read_entity(root, entity, entry)
         assert len(one.train.channels) == entry.channels

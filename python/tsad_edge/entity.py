@@ -1,0 +1,202 @@
+"""What a single detector goes through, in the pipeline and where its model was brought along: threshold, C, proof.
+
+Owns what detector.json and cost.json say, and calls the compiler. Knows no path of its own: `stages` and `own_model`
+say where files lie.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .data import Series
+    from .threshold import Threshold
+
+
+@contextlib.contextmanager
+def named(entity: str) -> Iterator[None]:
+    """Errors from rooms that know no entities get its name."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{entity}: {error}") from None
+
+
+def calibrated(
+    graph: Any,
+    held_back: NDArray[np.float32],
+    scores: NDArray[Any],
+    reference: NDArray[np.float64],
+    method: str,
+    wanted_per_1000: float,
+) -> Threshold:
+    """Threshold from held-back normal samples (T, C) and their scores (T-W+1,), float32 and float64.
+
+    How far rounding may move a score is the compiler's knowledge; the threshold keeps its distance from it.
+    """
+    from . import codegen
+    from .threshold import choose
+
+    terms = codegen.interpret(graph, _windows(held_back, graph.window.shape[1]), np.float32).terms
+    return choose(method, scores, wanted_per_1000, reference, float(terms.max()))
+
+
+def description(
+    limit: Threshold,
+    *,
+    entity: str,
+    model: str,
+    hyper: dict[str, Any],
+    channels: Sequence[str],
+    window: int,
+    calibration_samples: int,
+    wanted: str,
+    wanted_per_1000: float,
+    sampling_period: float | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    """detector.json."""
+    return {
+        "schema": 1,
+        "entity": entity,
+        "model": model,
+        "hyper": hyper,
+        "channels": channels,
+        "window": window,
+        "threshold": limit.value,
+        "degenerate_calibration": limit.degenerate,
+        "calibration_samples": calibration_samples,
+        "false_alarms": {
+            "wanted": wanted,
+            "wanted_per_1000": wanted_per_1000,
+            "method": limit.method,
+            "note": limit.note,
+            "expected_per_1000": limit.rate_per_1000,
+            "expected_events_per_1000": limit.events_per_1000,
+            "supported_per_1000": limit.supported_per_1000,
+            "extrapolated": limit.extrapolated,
+        },
+        "sampling_period": sampling_period,
+        "seed": seed,
+    }
+
+
+def generated(graph: Any, c_name: str, detector: dict[str, Any], redo: str = "tsad convert") -> Any:
+    """The C of a graph, with what detector.json says; `redo` is the command that makes it again."""
+    from . import codegen
+
+    return codegen.compile_graph(
+        graph, c_name, detector["threshold"], entity=detector["entity"], channels=detector["channels"], redo=redo
+    )
+
+
+def write_c(folder: Path, made: Any) -> None:
+    """One compiled model's two files."""
+    folder.mkdir(parents=True)
+    (folder / f"{made.name}.h").write_text(made.header)
+    (folder / f"{made.name}.c").write_text(made.source)
+
+
+def cost_of(built: dict[str, tuple[dict[str, int], Path]]) -> dict[str, Any]:
+    """cost.json, from every entity's cost as the compiler says it and its model library."""
+    from . import toolchain
+
+    costs = {entity: {**cost, "code_bytes": toolchain.code_bytes(library)} for entity, (cost, library) in built.items()}
+    return {"schema": 1, "target": "host", "layout": "generic", "precision": "f32", "per_entity": costs}
+
+
+def proof(
+    graph: Any,
+    c_name: str,
+    detector: dict[str, Any],
+    series: Series,
+    pytorch32: NDArray[np.float64],
+    pytorch: NDArray[np.float64],
+    native: Path,
+    csv: Path,
+) -> dict[str, Any]:
+    """The compiled C over a whole series, judged against PyTorch; where a score is wrong, the first operator that is.
+
+    Parameters
+    ----------
+    graph : Graph
+        What was compiled, after all passes.
+    c_name, detector
+        The model's C name, and what its detector.json says.
+    series : Series
+        T samples.
+    pytorch32, pytorch : ndarray (T,)
+        PyTorch's scores, float32 and float64.
+    native : path
+        Folder with the model library and the edge binary.
+    csv : path
+        Where the series is written for the edge binary.
+
+    Returns
+    -------
+    dict
+        As `check.judge`, with `diverged` where a score is wrong.
+    """
+    from . import codegen, toolchain
+    from .check import Evidence, judge, run_edge, write_csv
+    from .detector import Detector
+
+    window = detector["window"]
+    library = toolchain.library(native, c_name)
+    write_csv(csv, series.t, series.values, series.channels)
+    core, core_alarms, core_events = Detector.load(library).run(series.values, series.t)
+    edge, edge_alarms, edge_events = run_edge(toolchain.edge_binary(native), library, csv)
+
+    taken = np.flatnonzero(np.isfinite(series.values).all(axis=1))
+    windows = _windows(series.values[taken], window)
+    ends, terms = taken[window - 1 :], np.full(len(series), np.nan)  # window i ends at sample ends[i]
+    terms[ends] = codegen.interpret(graph, windows, np.float32).terms
+    verdict = judge(
+        Evidence(
+            t=series.t,
+            pytorch=pytorch,
+            pytorch32=pytorch32,
+            terms=terms,
+            threshold=detector["threshold"],
+            core=core,
+            core_alarms=core_alarms,
+            core_events=core_events,
+            edge=edge,
+            edge_alarms=edge_alarms,
+            edge_events=edge_events,
+            degenerate=detector["degenerate_calibration"],
+        )
+    )
+    if verdict["worst"] is not None:
+        found = _diverged(c_name, graph, library, windows[np.searchsorted(ends, verdict["worst"])])
+        verdict["diverged"] = found
+        verdict["failures"].append(f"the first operator that diverges is {found['name']}, from {found['sources']}")
+    return verdict
+
+
+def _windows(samples: NDArray[np.float32], window: int) -> NDArray[np.float32]:
+    """All windows of samples (T, C) as one view (T-W+1, W, C)."""
+    return np.lib.stride_tricks.sliding_window_view(samples, window, axis=0).transpose(0, 2, 1)
+
+
+def _diverged(c_name: str, graph: Any, library: Path, window: Any) -> dict[str, Any]:
+    """Rebuild the C with taps and the weights the library really holds; name the first operator that is wrong."""
+    from . import codegen, toolchain
+    from .check import taps
+    from .detector import Detector
+
+    held = codegen.with_constants(graph, dict(Detector.load(library).model.weights))
+    with tempfile.TemporaryDirectory() as scratch:
+        models, out = Path(scratch) / "models", Path(scratch) / "native"
+        write_c(models / c_name, codegen.emit(held, c_name, 0.0))
+        toolchain.build(models, out, tap=True)
+        seen = taps(toolchain.library(out, c_name), window)
+    found = codegen.first_divergence(graph, window[np.newaxis], seen)
+    return {"name": found.name, "sources": list(found.sources), "measured": found.measured, "bound": found.bound}
