@@ -81,11 +81,15 @@ def test_compiled(name: str, ladder: dict[str, dict[str, Any]]) -> None:
     assert worst <= 1, f"{worst:.2f} of what is allowed"
 
 
-def test_the_tolerance_bites(ladder: dict[str, dict[str, Any]]) -> None:
-    """A weight that is off by a thousandth is out of it."""
-    for rung in ladder.values():
-        made = rung["made"]
-        name = next(c for c in made.graph.constants if c.endswith("weight") and c.startswith("output"))
-        spoiled = codegen.with_constants(made.graph, {name: made.graph.constants[name].ravel() * np.float32(1.001)})
-        scores = codegen.interpret(spoiled, rung["windows"], np.float32).scores
-        assert np.max(np.abs(scores - rung["exact"][0].numpy()) / allowed(rung)) > 10
+@pytest.mark.parametrize("name", models.MODELS)
+def test_the_tolerance_bites(name: str, ladder: dict[str, dict[str, Any]]) -> None:
+    """Weights of the last layer that are off by a thousandth are out of it."""
+    rung = ladder[name]
+    held = rung["made"].graph.constants
+    last = [c for c in held if c.startswith("output") and c.endswith("weight")]
+    worst = 0.0
+    for spoiled in last or [c for c in held if np.abs(held[c]).max() < 1e30]:  # all but masks
+        graph = codegen.with_constants(rung["made"].graph, {spoiled: held[spoiled].ravel() * np.float32(1.001)})
+        scores = codegen.interpret(graph, rung["windows"], np.float32).scores
+        worst = max(worst, float(np.max(np.abs(scores - rung["exact"][0].numpy()) / allowed(rung))))
+    assert worst > 10

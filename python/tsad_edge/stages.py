@@ -127,6 +127,7 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
 
     from .data import calibrations, load_meta, load_values
     from .floors import FLOORS, score_floor
+    from .models import MODELS, Hyper
     from .scoring import load, score_series
     from .threshold import choose
     from .train import entity_seed, untrained
@@ -153,8 +154,10 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
             untrained(detector["model"], detector["hyper"], fit_on, meta.window, draw), scored, meta.window, batch=batch
         )
 
-    asked = detector["false_alarms"]
-    for name in (*FLOORS, *(f"untrained-{number}" for number in range(1, UNTRAINED + 1))):
+    asked, names = detector["false_alarms"], list(FLOORS)
+    if issubclass(MODELS[detector["model"]].hyper, Hyper):  # a model that is fitted at one go is nothing before
+        names += [f"untrained-{number}" for number in range(1, UNTRAINED + 1)]
+    for name in names:
         score = floor if name in FLOORS else net
         arrays[name] = score(name, fit, series.values)
         # What calibrates the model calibrates them: with folds, each half by what is fitted on the other.

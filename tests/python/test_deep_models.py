@@ -225,7 +225,7 @@ def test_usad_scores_both_autoencoders() -> None:
 
 @pytest.mark.parametrize("name", ["usad", "tranad"])
 def test_two_phases_pull_against_each_other(name: str) -> None:
-    """The second net, trained alone at a large share, drives up its own error after the first; so does not the first."""
+    """The second net, trained alone at a large share, drives up its own error after the first; the first does not."""
     errors = {}
     for side in ("first", "second"):
         scorer = seeded(name, adversarial=0.9)

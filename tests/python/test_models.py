@@ -40,6 +40,7 @@ OPERATORS = {
     "mean.dim",
     "mul.Tensor",
     "neg.default",
+    "ones.default",  # a mask, which torch works out before the compiler sees it
     "permute.default",
     "relu.default",
     "reshape.default",
@@ -50,6 +51,7 @@ OPERATORS = {
     "squeeze.dim",
     "sub.Tensor",
     "sum.dim_IntList",
+    "tril.default",
     "sym_size.int",
     "tanh.default",
     "transpose.int",

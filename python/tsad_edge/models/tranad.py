@@ -31,7 +31,7 @@ class TranadHyper(Hyper):
     """What the adversarial share of the losses grows to; below 1."""
     epochs: int = 40
     steps: int = 15
-    batch: int = 32
+    batch: int = 64
     patience: int = 8
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
