@@ -75,9 +75,9 @@ class Tied(Scorer):
         return self.again(self.linear(window[:, -1])).abs().sum(1)
 
 
-class Sine(Scorer):
+class Unusual(Scorer):
     def forward(self, window):
-        return torch.sin(self.linear(window[:, -1])).sum(1)
+        return torch.i0(self.linear(window[:, -1])).sum(1)
 
 
 class Clock(Scorer):
@@ -420,7 +420,7 @@ def misfits() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("Sine", r"plant_modules:Sine: aten.sin.default in .*\(plant_modules.py:\d+: return torch.sin\("),
+        ("Unusual", r"plant_modules:Unusual: aten.i0.default in .*\(plant_modules.py:\d+: return torch.i0\("),
         ("Clock", r"plant_modules:Clock: the program .* gives other scores than it gives itself; .*time"),
         ("Decides", r"plant_modules:Decides: torch.export cannot follow it.* at plant_modules.py:\d+: return window"),
         ("Column", r"plant_modules:Column: .*gives \(3, 1\) for a batch of 3; .squeeze\(1\) would do"),
