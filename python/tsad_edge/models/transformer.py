@@ -35,9 +35,12 @@ class Transformer(Forecaster):
 
     After Vaswani et al., "Attention is all you need" (NeurIPS 2017): samples are embedded, get the sine and cosine of
     their position, and pass one block of attention and dense layers. Only the last state is read out, so there is one
-    query a window: the work grows with W, not with its square (0.17 million multiply-adds for 100 samples of one
-    channel). A second block under it cost ten times as much and found nothing more. About 7,400 numbers (30 kB, a third
-    of it positions) for W = 100 and one channel, and 49 more for each further channel; no state between windows.
+    query a window: the work grows with W, not with its square. A second block took eight times the work and found
+    hardly more. Without state between windows; compiled, at W = 100:
+
+    channels  multiply-adds  weights and positions  memory
+    1         130,000        29 kB                  39 kB
+    38        219,000        36 kB                  53 kB
 
     What the reference (AII4-0/tsad-benchmark, ``models/transformer.py``) got wrong, and what differs here:
 
