@@ -75,8 +75,11 @@ def test_order_does_not_matter(method: str, scores: np.ndarray, rate: float) -> 
 )
 @settings(max_examples=400, deadline=None)
 def test_a_lower_rate_never_lowers_the_threshold(method: str, scores: np.ndarray, two: list[float]) -> None:
-    lower, higher = two
-    assert choose(method, scores, lower).value >= choose(method, scores, higher).value
+    low, high = (choose(method, scores, rate) for rate in two)
+    if low.method == high.method:
+        assert low.value >= high.value
+    else:  # quantile, which took the other's place, sits in the middle of a gap; both may lie in the same one
+        assert low.value >= high.value or low.rate_per_1000 == high.rate_per_1000
 
 
 def test_spot_is_monotone_on_clean_scores_and_low_rates_only() -> None:
