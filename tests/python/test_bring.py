@@ -1,4 +1,7 @@
-"""A model that was trained elsewhere: its weights in every format, what is refused, adapters, and the whole verb."""
+"""A model that was trained elsewhere: its weights in every format, what is refused, adapters, and the whole verb.
+
+Longer than other files because the modules and the tampered files that all its parts try are made once, here.
+"""
 
 import contextlib
 import io
