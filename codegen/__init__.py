@@ -1,6 +1,6 @@
 """The compiler: a torch.export program in, a detector's model in C out.
 
-    graph = load("graph.pt2")                                   # load.py, the only file that imports torch
+    graph = load("graph.pt2")                                   # load.py, with unrolled.py all that imports torch
     made = compile_graph(graph, c_name("C-1"), threshold=0.5)   # passes/, verified after each; then emit.py
     made.header, made.source
 

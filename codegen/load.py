@@ -1,4 +1,4 @@
-"""From a torch.export program to a Graph. The only file of the compiler that imports torch.
+"""From a torch.export program to a Graph. With `unrolled`, the only file of the compiler that imports torch.
 
 Everything that does not depend on the window is evaluated here by torch itself; what is left is translated operator by
 operator (`translate` holds the rules). What cannot be a detector is refused with the operator and the user's line.
@@ -19,6 +19,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 
 from .ir import Graph, Source, UnsupportedError
 from .translate import translate
+from .unrolled import never_unrolled
 
 SEED = 20240229
 SCALES = (1e-2, 1.0, 1e2, 1e4)
@@ -69,7 +70,7 @@ def load_program(program: torch.export.ExportedProgram) -> Graph:
     >>> load_program(torch.export.export(Mean(), (torch.zeros(2, 8, 3),), dynamic_shapes=batch)).window.shape
     (1, 8, 3)
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), never_unrolled():
         warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")  # torch's own use of itself
         program = program.run_decompositions({})
     window = _window(program)

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from .codegen.unrolled import never_unrolled
 from .untrusted import harmless
 
 SAVED = (".pt", ".pth", ".ckpt")
@@ -97,7 +98,8 @@ def _program(path: Path, trust: bool) -> nn.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own use of itself
-            found = torch.export.load(source).run_decompositions({})
+            with never_unrolled():
+                found = torch.export.load(source).run_decompositions({})
             module = found.module(check_guards=False)
     except Exception as error:  # torch raises whatever its zip and JSON readers raise
         raise ValueError(

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tsad_edge.codegen import Compiled, compile_graph, first_divergence, interpret, load_program
 from tsad_edge.codegen.ir import Graph, Op, Tensor
 from tsad_edge.codegen.ops import TABLE, infer
+from tsad_edge.codegen.unrolled import never_unrolled
 
 from tsad_edge.check import tolerance
 from tsad_edge.scoring import double
@@ -60,7 +61,7 @@ def export() -> Callable[..., torch.export.ExportedProgram]:
     """Export a module with a symbolic batch; torch's own deprecations are its business."""
 
     def run(module: torch.nn.Module, window: int, channels: int) -> torch.export.ExportedProgram:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), never_unrolled():
             warnings.simplefilter("ignore")
             batch = {"window": {0: torch.export.Dim("B")}}
             example = torch.randn(3, window, channels)

@@ -21,6 +21,7 @@ import pytest
 import torch
 from safetensors.torch import save_file, save_model
 from torch import nn
+from tsad_edge.codegen.unrolled import never_unrolled
 
 from tsad_edge import bring, cli, codegen, own_model
 from tsad_edge.detector import Detector
@@ -142,7 +143,8 @@ class Place:
 
     def program(self, name: str, samples: int, file: str = "model.pt2", **more: Any) -> None:
         batch = {"dynamic_shapes": ({0: torch.export.Dim("B")},)} | more
-        made = torch.export.export(self.weights(name), (torch.zeros(3, samples, CHANNELS),), **batch)
+        with never_unrolled():
+            made = torch.export.export(self.weights(name), (torch.zeros(3, samples, CHANNELS),), **batch)
         torch.export.save(made, file)
 
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tsad_edge
+from tsad_edge import codegen
 from tsad_edge.models import MODELS, build, export, hyperparameters
 from tsad_edge.models.gan import Gan
 
@@ -202,7 +203,7 @@ print(export.__file__)
 
 def test_bytes_do_not_depend_on_process_or_place(tmp_path: Path) -> None:
     """Two copies of the package at different paths, two processes, two file names' directories: the same bytes."""
-    package = Path(tsad_edge.__file__).parent
+    package, compiler = Path(tsad_edge.__file__).parent, Path(codegen.__file__).parent
     digests = []
     for place in ("here", "some/where/else"):
         home = tmp_path / place
@@ -210,6 +211,7 @@ def test_bytes_do_not_depend_on_process_or_place(tmp_path: Path) -> None:
             source, target = package / part, home / "tsad_edge" / part
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+        shutil.copytree(compiler, home / "tsad_edge" / "codegen")
         # -S: without the .pth files of an editable install, which come before any path.
         path = os.pathsep.join([str(home), sysconfig.get_path("purelib")])
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(len(place))}

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
+from ..codegen.unrolled import never_unrolled
 from ..files import write_whole
 from .base import Scorer
 
@@ -57,7 +58,8 @@ def trace(module: nn.Module, window: int, channels: int) -> ExportedProgram:
     with warnings.catch_warnings():
         # nn.LSTM keeps its weights in a second list, too; that is its business and changes nothing in the graph.
         warnings.filterwarnings("ignore", message="The tensor attributes? .*_flat_weights")
-        program = torch.export.export(module, (example,), dynamic_shapes=({0: Dim("B")},))
+        with never_unrolled():
+            program = torch.export.export(module, (example,), dynamic_shapes=({0: Dim("B")},))
     for node in program.graph.nodes:
         if found := node.meta.get("stack_trace"):
             node.meta["stack_trace"] = FRAME.sub(lambda match: f'File "{relative(match[1])}"', found)
