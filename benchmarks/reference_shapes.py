@@ -35,3 +35,48 @@ class ReferenceGan(nn.Module):
         past = window[:, :-1].flatten(1)  # (B, W - 1)
         score: torch.Tensor = self.discriminator(self.generator(past)).squeeze(1)
         return score
+
+
+class ReferenceVae(nn.Module):
+    """The reference's VAE at scoring, its noise at 0: the branch that gives the noise its size computes nothing.
+
+    Encoder (W - 1) C - hidden - code, decoder code - hidden - C.
+    """
+
+    def __init__(self, window: int = 100, channels: int = 38, hidden: int = 128, code: int = 64) -> None:
+        super().__init__()
+        self.hidden = nn.Linear((window - 1) * channels, hidden)
+        self.mean, self.spread = nn.Linear(hidden, code), nn.Linear(hidden, code)
+        self.decoder = nn.Sequential(nn.Linear(code, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid())
+
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        """Score (B,) of windows (B, W, C): squared error of the last sample."""
+        hidden = self.hidden(window[:, :-1].flatten(1)).relu()
+        mean, sigma = self.mean(hidden), self.spread(hidden).exp()
+        code = mean + sigma * torch.randn_like(mean) if self.training else mean
+        return ((self.decoder(code) - window[:, -1]) ** 2).mean(1)
+
+
+class ReferenceTranad(nn.Module):
+    """The reference's TranAD on SMD: one head as wide as samples and focus together, two layers each way.
+
+    The target is the last sample, and it is shown to the decoders. 20.8 million multiply-adds.
+    """
+
+    def __init__(self, channels: int = 38, hidden: int = 15, layers: int = 2) -> None:
+        super().__init__()
+        kinds, width = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer), 2 * channels
+        coder, *others = (kind(width, 1, hidden, 0.0, batch_first=True) for kind in (kinds[0], kinds[1], kinds[1]))
+        self.encoder = nn.TransformerEncoder(coder, layers, enable_nested_tensor=False)
+        self.decoders = nn.ModuleList(nn.TransformerDecoder(other, layers) for other in others)
+        self.output = nn.Sequential(nn.Linear(width, channels), nn.Sigmoid())
+
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        """Score (B,) of windows (B, W, C): squared error of the second phase."""
+        past, target = window[:, :-1], window[:, -1:]
+        focus = torch.zeros_like(past)
+        for decoder in self.decoders:
+            memory = self.encoder(torch.cat([past, focus], 2))
+            forecast = self.output(decoder(target.repeat(1, 1, 2), memory))
+            focus = (forecast - past) ** 2
+        return ((forecast - target) ** 2).mean((1, 2))

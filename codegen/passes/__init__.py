@@ -3,6 +3,9 @@
 sink         permutations of axes move behind what works in any order of them, until they undo each other
 split_enter  what acts on each sample alone (the scaler) becomes `enter`, run once per sample
 trim         of a convolution, or what else gives steps, only those stay that somebody reads
+lift         a slice moves in front of what computes more than it takes, along any axis
+omit         columns that never change leave a matrix product: zeros beside the samples, say
+attend       keys and values of attention are not computed where the query's side is the cheaper one to project
 fold         affine chains become one matrix where that is cheaper, in float64, rounded once
 simplify     what computes nothing, or what was computed before, goes
 fuse         an activation joins the matrix product before it, a weight and a bias their norm
@@ -16,9 +19,12 @@ from collections.abc import Callable
 
 from ..ir import Graph
 from ..verify import verify
+from .attend import attend
 from .fold import fold
 from .fuse import fuse
 from .layout import layout
+from .lift import lift
+from .omit import omit
 from .plan import plan
 from .simplify import simplify
 from .sink import sink
@@ -29,6 +35,9 @@ PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     ("sink", sink),
     ("split_enter", split_enter),
     ("trim", trim),
+    ("lift", lift),
+    ("omit", omit),
+    ("attend", attend),
     ("fold", fold),
     ("simplify", simplify),
     ("fuse", fuse),

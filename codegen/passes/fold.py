@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ir import Graph, Op, fresh, prune, substitute
+from ..ir import Graph, Op, Tensor, fresh, prune, substitute
 from .affine import data_input, per_channel
 
 SHIFT_LIMIT = 16.0
@@ -26,12 +26,50 @@ def fold(graph: Graph) -> Graph:
     """Fold until nothing is left to fold."""
     neutral = {op.output.name: op.inputs[0] for op in graph.ops if op.kind == "leaky_relu" and op.attrs["slope"] == 1.0}
     graph = prune(substitute(graph, neutral))
+    graph = prune(_met(graph))
     exact: Values = {name: a.astype(np.float64) for name, a in graph.constants.items()}
     while (folded := _absorb(graph, exact)) is not None:
         graph = prune(folded)
     for chain in _chains(graph):
         graph = prune(_merge(graph, chain, exact))
     return graph
+
+
+def _met(graph: Graph) -> Graph:
+    """Views of whole rows move from between two matrix products behind them, so that these read each other."""
+    made, readers, shapes = graph.producers(), graph.consumers(), graph.shapes()
+    ops: list[Op] = []
+    for op in graph.ops:
+        path: list[Op] = []
+        top = op.inputs[0] if _is_link(op) else ""
+        while (
+            (step := made.get(top)) is not None and _is_of_rows(step, shapes[step.inputs[0]]) and len(readers[top]) == 1
+        ):
+            path.append(step)
+            top = step.inputs[0]
+        if not path or step is None or not _is_link(step) or len(readers[top]) > 1 or top in graph.outputs:
+            ops.append(op)
+            continue
+        name, shape = fresh(shapes, op.output.name + ".first"), (*step.output.shape[:-1], op.output.shape[-1])
+        shapes[name] = shape
+        ops.append(replace(op, inputs=(top, *op.inputs[1:]), output=Tensor(name, shape)))
+        for view in reversed(path):
+            last = view is path[0]
+            shape = (*view.output.shape[:-1], op.output.shape[-1])
+            output = op.output if last else Tensor(fresh(shapes, name), shape)
+            shapes[output.name] = shape
+            attrs = {"shape": shape} if view.kind == "reshape" else view.attrs
+            ops.append(replace(view, inputs=(name,), output=output, attrs=attrs))
+            name = output.name
+    return replace(graph, ops=tuple(ops))
+
+
+def _is_of_rows(op: Op, source: tuple[int, ...]) -> bool:
+    """Whether it only moves whole rows, and all of them."""
+    if op.kind == "permute":
+        dims = op.attrs["dims"]
+        return isinstance(dims, tuple) and dims[-1] == len(dims) - 1
+    return op.kind == "reshape" and bool(source) and source[-1:] == op.output.shape[-1:]
 
 
 def _weights(op: Op, exact: Values) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:

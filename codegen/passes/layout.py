@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir import Graph, Op, Tensor, fresh, prune
+from ..ir import Graph, Op, Tensor, fresh, prune, substitute
 from ..ops import TABLE, View, dense_strides
 
 
 def layout(graph: Graph) -> Graph:
-    """Pack, then copy."""
-    return _copy(_pack(graph))
+    """Pack, keep once what is there twice, then copy."""
+    return _copy(_once(_pack(graph)))
 
 
 def _pack(graph: Graph) -> Graph:
@@ -44,6 +44,20 @@ def _pack(graph: Graph) -> Graph:
             op = replace(op, inputs=tuple(inputs), attrs={**op.attrs, "packed": True})
         ops.append(op)
     return prune(replace(graph, constants=constants, ops=tuple(ops)))
+
+
+def _once(graph: Graph) -> Graph:
+    """Equal constants are one: layers that are used twice were folded twice. (The table of `enter` may be replaced.)"""
+    seen: dict[tuple[tuple[int, ...], bytes], str] = {}
+    tables = {op.inputs[1] for op in graph.ops if op.kind == "enter"}
+    used = dict.fromkeys(name for op in graph.ops for name in op.inputs if name in graph.constants)
+    names = {}
+    for name in used:
+        value = graph.constants[name]
+        first = seen.setdefault((value.shape, value.tobytes()), name) if name not in tables else name
+        if first != name:
+            names[name] = first
+    return prune(substitute(graph, names))
 
 
 def _copy(graph: Graph) -> Graph:
