@@ -50,8 +50,8 @@ class Train:
 
     model: str = "gan"
     """A name of ``tsad list``."""
-    hyper: dict[str, Any] = field(default_factory=dict)
-    """Hyperparameters that differ from the model's defaults."""
+    hyper: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Model -> its hyperparameters that differ from its defaults; those of other models than `model` wait unused."""
     false_alarms: str = "1 per 1000 samples"
     """Bearable rate of samples with an alarm in normal operation, or ``2 per day``; sets the threshold, label-free."""
     threshold: str = "quantile"
@@ -161,11 +161,14 @@ def _fits(value: Any, hint: Any) -> bool:
         (each,) = typing.get_args(hint)
         return isinstance(value, list) and all(_fits(v, each) for v in value)
     if origin is dict:
-        return isinstance(value, dict) and all(isinstance(k, str) for k in value)
+        _, each = typing.get_args(hint)
+        return isinstance(value, dict) and all(isinstance(k, str) and _fits(v, each) for k, v in value.items())
+    if hint is Any:
+        return True
     if hint in (int, float) and isinstance(value, bool):
         return False
     return isinstance(value, (int, float) if hint is float else hint)
 
 
 def _text(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint).replace("None", "null")
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("None", "null").replace("typing.", "")

@@ -28,6 +28,7 @@ def test_empty_file_has_the_defaults(tmp_path: Path) -> None:
         ("prepare: {window: 50.5}", "prepare.window is 50.5"),
         ("prepare: {entities: [1, 2]}", r"prepare.entities is \[1, 2\]"),
         ("train: 5", "train must be a mapping"),
+        ("train: {hyper: {epochs: 5}}", r"train.hyper is .*it must be dict\[str, dict\[str, Any\]\]"),
         ("a: [", "not valid YAML"),
     ],
 )
