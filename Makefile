@@ -4,15 +4,15 @@ BIN := $(CURDIR)/.venv/bin
 NATIVE := CMakeLists.txt pyproject.toml constraints.txt $(wildcard csrc/*.h csrc/*.c csrc/*.cpp csrc/kernels/* csrc/reference/*)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-all ctest lint format bench msl accuracy oracle clean preflight
+.PHONY: demo test test-all ctest lint format bench msl proof accuracy tune oracle clean preflight
 
 demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pump, and a table at its end
 	@test -d .git || git init -q
 	@dvc repro
 	@tsad report
 
-test: .venv/.test lint ctest ## what every change must pass
-	@pytest -q
+test: .venv/.test lint ctest ## what every change must pass; files of tests are spread over the cores
+	@pytest -q -n auto --dist loadfile
 
 test-all: test ## and what takes longer
 	@pytest -q -m slow
@@ -37,6 +37,12 @@ bench: .venv/.test ## native against PyTorch, side by side, one thread
 msl: .venv/.demo ## NASA-MSL, all entities, both models; TSAD_MIRROR is the folder or address of its archive
 	@python benchmarks/msl.py
 
+proof: .venv/.demo ## the reference's five models through all stages on NASA-MSL and two SMD machines; TSAD_MIRROR as above
+	@python benchmarks/proof.py
+
+tune: .venv/.demo ## chooses hyperparameters on the `tune` entities, writes them to params.yaml; TSAD_MIRROR as above
+	@python benchmarks/tune.py --freeze --out benchmarks/tune.md
+
 accuracy: .venv/.demo ## every model on every data set, 3 seeds, entities that no choice was made on; TSAD_MIRROR as above
 	@python benchmarks/accuracy.py --out benchmarks/accuracy.md
 
@@ -58,6 +64,12 @@ preflight: ## names what is missing, before anything is installed
 
 .venv/.test: .venv/.demo
 	@pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# An environment of its own: Google's packages are as many as all others together.
+build/gcs/.ready:
+	@test -x build/gcs/bin/python || $(PYTHON) -m venv build/gcs
+	@build/gcs/bin/pip install -q --disable-pip-version-check -c constraints.txt dvc dvc-gs gcp-storage-emulator
 	@touch $@
 
 # An environment of its own: aeon wants an older pandas than constraints.txt pins.

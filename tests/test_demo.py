@@ -67,5 +67,6 @@ def test_readme_shows_the_operator_table() -> None:
     assert block("operators").strip() == codegen.ops_table().strip()
 
 
-def test_readme_shows_the_table_of_nasa_msl() -> None:
-    assert block("msl").strip() == (ROOT / "benchmarks" / "msl.md").read_text().strip()
+@pytest.mark.parametrize("name", ["msl", "tune", "accuracy"])
+def test_readme_shows_the_tables_of_benchmarks(name: str) -> None:
+    assert block(name).strip() == (ROOT / "benchmarks" / f"{name}.md").read_text().strip()

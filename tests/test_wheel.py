@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import sysconfig
 import venv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -53,19 +56,53 @@ def test_bare_install_says_what_training_needs(clean: Path, tmp_path: Path) -> N
     assert done.returncode == 1 and "tsad-edge[train]" in done.stderr, done.stderr
 
 
-def test_the_wheel_converts_in_an_empty_directory(clean: Path, tmp_path: Path) -> None:
-    """All six stages from the installed wheel, with this environment's PyTorch lent to it."""
+def test_bare_install_says_what_the_stages_lack(clean: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [clean, "-m", "tsad_edge.cli", "doctor", "--json"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    found = {each["name"]: each for each in json.loads(done.stdout)}
+    assert not found["PyTorch"]["ok"] and "lacks pandas" in found["packages of [train]"]["found"]
+
+
+def test_a_project_made_by_the_wheel_goes_to_a_proven_detector(clean: Path, tmp_path: Path) -> None:
+    """`tsad init` in an empty directory, `dvc repro` there; a second time there is nothing to do.
+
+    This environment's PyTorch is lent to the wheel's.
+    """
     lent = next((clean.parents[1] / "lib").glob("python*")) / "site-packages" / "lent.pth"
     lent.write_text(sysconfig.get_path("purelib") + "\n")  # adds the directory, but not the .pth files in it
     try:
-        (tmp_path / "params.yaml").write_text(
-            "prepare: {entities: [pump-1]}\ntrain: {hyper: {epochs: 2}, false_alarms: 5 per 1000 samples}\n"
-        )
         where = run(clean, "-c", "import tsad_edge.stages as s; print(s.__file__)", cwd=tmp_path).strip()
         assert Path(where).is_relative_to(clean.parents[1]), "the wheel's own code runs, not the checkout's"
-        for stage in ("prepare", "train", "test", "convert", "check"):
-            run(clean, "-m", "tsad_edge.cli", stage, cwd=tmp_path)
-        assert json.loads((tmp_path / "check.json").read_text())["passed"]
-        assert (tmp_path / "build" / "native" / "libm_pump_1.so").is_file()
+        t, noise = np.arange(1500), np.random.default_rng(1).normal(size=(1500, 2))
+        waves = np.stack([np.sin(t / 5), np.cos(t / 5)], axis=1) + 0.1 * noise
+        waves[1300:1310] += 3
+        rows = np.column_stack([1000 * t, waves, (t // 10 == 130)])
+        np.savetxt(tmp_path / "pump.csv", rows, "%d,%.4f,%.4f,%d", header="when,flow,power,fault", comments="")
+        alone = {"PATH": f"{clean.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+        columns = ["--csv", "pump.csv", "--label", "fault", "--time", "when"]
+        run(clean, "-m", "tsad_edge.cli", "init", "my-plant", *columns, cwd=tmp_path)
+        plant = tmp_path / "my-plant"
+        run(clean, "-m", "tsad_edge.cli", "doctor", cwd=plant, **alone)
+        pins = ["--no-index", "--no-deps", "-r", "requirements.txt"]
+        assert "Successfully installed" not in run(clean, "-m", "pip", "install", *pins, cwd=plant), "all is there"
+        knobs = plant / "params.yaml"
+        for before, after in {"hyper: {}": "hyper: {gan: {epochs: 2}}", "1 per 1000": "9 per 1000"}.items():
+            assert before in knobs.read_text()
+            knobs.write_text(knobs.read_text().replace(before, after))
+        repro = [clean, "-m", "dvc", "repro"]
+        said = run(*repro, cwd=plant, **alone)
+        assert said.count("Running stage") == 6
+        check = json.loads((plant / "check.json").read_text())
+        assert check["passed"] and check["samples"] > 500
+        assert json.loads((plant / "metrics.json").read_text())["model"]["events"] == 1
+        for command in re.findall(r"^    (build/native/tsad-edge .*)", (plant / "README.md").read_text(), re.M):
+            assert run(*shlex.split(command), cwd=plant).count("\n") > 1
+        assert "Running stage" not in run(*repro, cwd=plant, **alone)
+        assert (
+            run("git", "status", "--short", "-uall", "--", "data", "csrc", "build", cwd=plant)
+            == "?? data/raw/pump.csv\n"
+        )
     finally:
         lent.unlink()

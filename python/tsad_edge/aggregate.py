@@ -175,6 +175,16 @@ class Resampled:
             "reason": None if ranked else "no entity has both normal and anomalous samples",
         }
 
+    def figure(self, per_entity: Rows, name: str) -> float | None:
+        """One figure of a data set, without its interval.
+
+        Examples
+        --------
+        >>> Resampled({"a": "a", "b": "b"}, seed=1).figure({"a": {"vus_pr": 0.5}, "b": {"vus_pr": 0.75}}, "vus_pr")
+        0.625
+        """
+        return number(self._curve(name, [per_entity[entity] for entity in self.entities])[0])
+
     def difference(self, ours: Rows, floor: Rows, name: str) -> dict[str, Any]:
         """How much higher a figure is than a floor's, over the same draws of entities.
 

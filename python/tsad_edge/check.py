@@ -97,11 +97,8 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     if not np.array_equal(e.core_alarms, e.edge_alarms):
         failures.append("the edge binary's alarms are not those of _core")
 
-    pytorch = np.where(np.isinf(e.pytorch32), e.pytorch32, e.pytorch)
-    reference, core = pytorch[scored], e.core[scored].astype(np.float64)
-    allowed = tolerance(reference, e.pytorch32[scored], e.terms[scored])
-    with np.errstate(invalid="ignore"):
-        error = np.where(core == reference, 0.0, np.abs(core - reference))
+    pytorch, core = _reference(e), e.core[scored].astype(np.float64)
+    reference, error, allowed = _errors(e, scored)
     ratio = np.divide(error, allowed, out=np.where(error > 0, np.inf, 0.0), where=allowed > 0)
     worst = int(np.flatnonzero(scored)[np.argmax(ratio)]) if len(ratio) and ratio.max() > 1 else None
     if worst is not None:
@@ -145,6 +142,21 @@ def judge(evidence: Evidence) -> dict[str, Any]:
         "failures": failures,
         "worst": worst,
     }
+
+
+def traced(evidence: Evidence) -> dict[str, NDArray[Any]]:
+    """What the report draws of a proof: build/check/<entity>.npz.
+
+    Returns
+    -------
+    dict
+        Of the n samples that both sides scored: ``t``, ``reference`` (PyTorch's score), ``error`` (how far the C is
+        from it) and ``tolerance``; and ``events``, the compiled C's, as `tsad_edge.detector.events`.
+    """
+    scored = ~np.isnan(evidence.pytorch) & ~np.isnan(evidence.core)
+    reference, error, allowed = _errors(evidence, scored)
+    found = {"t": evidence.t[scored], "reference": reference, "error": error, "tolerance": allowed}
+    return {**found, "events": evidence.core_events}
 
 
 def summarise(per_entity: dict[str, dict[str, Any]], max_band_share: float) -> dict[str, Any]:
@@ -237,6 +249,21 @@ def taps(library: Path, windows: NDArray[np.float32]) -> dict[int, NDArray[np.fl
     finally:
         handle.tsad_tap_to(sink_type(0))
     return seen
+
+
+def _reference(e: Evidence) -> NDArray[np.float64]:
+    """The scores (T,) that the C must have: where PyTorch's own float32 overflows, that infinity."""
+    return np.where(np.isinf(e.pytorch32), e.pytorch32, e.pytorch)
+
+
+def _errors(
+    e: Evidence, scored: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Of the scored samples: the reference, how far the C is from it, and how far it may be."""
+    reference, core = _reference(e)[scored], e.core[scored].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        error = np.where(core == reference, 0.0, np.abs(core - reference))
+    return reference, error, tolerance(reference, e.pytorch32[scored], e.terms[scored])
 
 
 def _event(line: str) -> tuple[Any, ...]:

@@ -1,95 +1,227 @@
-"""The command `tsad`: one verb, one call, no logic.
+"""The command `tsad`: one table of verbs; each is one call, no logic.
 
-The six pipeline verbs are the stages of dvc.yaml; each runs in the directory that holds params.yaml.
+The six pipeline verbs are the stages of dvc.yaml; each runs in the directory that holds params.yaml. What a verb needs
+is imported when it runs: `tsad --help` loads nothing, and Ctrl-C is heard from the first import on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from . import __version__, own_model, stages
-from .params import Params, Train, load
+from . import __version__
+from .params import Train, load
 
-VERBS: dict[str, tuple[Callable[[Params], str | None], str]] = {
-    "prepare": (stages.prepare, "get the data set, validate it, split it by time"),
-    "train": (stages.train, "fit a model and a label-free threshold for every entity"),
-    "test": (stages.test, "score every test series with PyTorch, and with the floors"),
-    "evaluate": (stages.evaluate, "judge the scores with the labels: metrics.json"),
-    "convert": (stages.convert, "compile every trained model, or one of your own, to C, libraries and the edge binary"),
-    "check": (stages.check, "prove that the C decides like PyTorch on the whole test set: check.json"),
-    "report": (stages.report, "print what the pipeline found"),
-    "list": (stages.listing, "print the data sets, models and operators there are"),
+Options = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What it does when it is called with its options, an example that runs, and the options as argparse wants them.
+
+    It returns the exit code. A group of options that belong together has a heading of its own.
+    """
+
+    call: Callable[..., int]
+    help: str
+    example: str
+    options: Options
+    group: str = ""
+    grouped: Options = field(default_factory=dict)
+
+
+def _say(text: str | None, code: int = 0) -> int:
+    if text:
+        print(text)
+    return code
+
+
+def _stage(name: str) -> Callable[..., int]:
+    def run(params: str) -> int:
+        from . import stages
+
+        chosen = load(params)
+        stages.require_version()
+        return _say(getattr(stages, name)(chosen))
+
+    return run
+
+
+def _convert(params: str, **own: Any) -> int:
+    if not own:
+        return _stage("convert")(params)
+    from . import own_model
+
+    return _say(own_model.convert_own(**own))
+
+
+def _report(params: str, against: str | None, json: bool) -> int:
+    from . import stages
+
+    chosen = load(params)
+    return _say(_dumped(stages.results(chosen)) if json else stages.report(chosen, against))
+
+
+def _list(json: bool) -> int:
+    from . import stages
+
+    return _say(_dumped(stages.inventory()) if json else stages.listing())
+
+
+def _init(**options: Any) -> int:
+    from . import project
+
+    return _say(project.create(**options))
+
+
+def _doctor(json: bool) -> int:
+    from . import doctor
+
+    found = doctor.examine()
+    text = _dumped([asdict(each) for each in found]) if json else doctor.page(found)
+    return _say(text, 0 if doctor.sufficient(found) else 1)
+
+
+def _dumped(tree: Any) -> str:
+    return json.dumps(tree, indent=2)
+
+
+PARAMS: Options = {
+    "--params": {"default": "params.yaml", "metavar": "FILE", "help": "parameters (default: %(default)s)"}
 }
-
-OWN: dict[str, dict[str, Any]] = {
-    "weights": {
+JSON: Options = {"--json": {"action": "store_true", "help": "the same as JSON, for programs"}}
+INIT: Options = {
+    "folder": {"help": "to make; must not exist, or be empty"},
+    "--csv": {"required": True, "metavar": "FILE", "help": "sensor data: a header line, then numbers; it is copied"},
+    "--label": {"metavar": "COLUMN", "help": "0 normal, 1 anomaly (default: is_anomaly, label or anomaly)"},
+    "--time": {"metavar": "COLUMN", "help": "milliseconds or ISO 8601 (default: timestamp, time, t or date)"},
+}
+REPORT: Options = {
+    "--against": {"metavar": "REV", "help": "git revision whose committed results stand beside, such as main"},
+}
+OWN: Options = {
+    "--weights": {
         "metavar": "FILE",
         "help": "its weights: .pt (state dict), .safetensors, or .pt2 (needs no --module)",
     },
-    "module": {"metavar": "FILE:NAME", "help": "what builds the nn.Module: my_mod:build, in the current directory"},
-    "window": {"metavar": "W", "type": int, "help": "samples in a window"},
-    "channels": {"metavar": "C", "type": int, "help": "values in a sample"},
-    "calibrate": {"metavar": "CSV", "help": "normal data that it was not trained on; sets the threshold"},
-    "check": {"metavar": "CSV", "help": "data to prove the compiled C on"},
-    "adapt": {"metavar": "KIND", "help": "forecast or reconstruct; without it the module gives a score"},
-    "false_alarms": {"metavar": "RATE", "help": f"bearable, default {Train.false_alarms!r}, or like '2 per day'"},
-    "threshold": {"metavar": "METHOD", "help": f"how it is set, as train.threshold; default {Train.threshold}"},
-    "trust_pickle": {"action": "store_true", "help": "RUN THE CODE in the weights file: loads pickled modules"},
-    "out": {"metavar": "DIR", "help": "folder to write"},
+    "--module": {"metavar": "FILE:NAME", "help": "what builds the nn.Module: my_mod:build, in the current directory"},
+    "--window": {"metavar": "W", "type": int, "help": "samples in a window"},
+    "--channels": {"metavar": "C", "type": int, "help": "values in a sample"},
+    "--calibrate": {"metavar": "CSV", "help": "normal data that it was not trained on; sets the threshold"},
+    "--check": {"metavar": "CSV", "help": "data to prove the compiled C on"},
+    "--adapt": {"metavar": "KIND", "help": "forecast or reconstruct; without it the module gives a score"},
+    "--false-alarms": {"metavar": "RATE", "help": f"bearable, default {Train.false_alarms!r}, or like '2 per day'"},
+    "--threshold": {"metavar": "METHOD", "help": f"how it is set, as train.threshold; default {Train.threshold}"},
+    "--trust-pickle": {"action": "store_true", "help": "RUN THE CODE in the weights file: loads pickled modules"},
+    "--out": {"metavar": "DIR", "help": "folder to write"},
 }
 """Options of ``tsad convert`` for a model that was trained elsewhere: arguments of `own_model.convert_own`."""
-NEEDED = ("weights", "window", "channels", "calibrate", "out")
+NEEDED = ("--weights", "--window", "--channels", "--calibrate", "--out")
+CONVERT = (
+    "tsad convert --module plant:Forecaster --weights weights.safetensors --window 50 --channels 2 --adapt forecast "
+    "--calibrate normal.csv --check test.csv --out pump7"
+)
+
+VERBS = {
+    "init": Verb(
+        _init,
+        "make a project of your own from a CSV, with what is found in it",
+        "tsad init my-plant --csv pump.csv --label fault",
+        INIT,
+    ),
+    "doctor": Verb(_doctor, "say what this machine lacks, for what, and how to install it", "tsad doctor --json", JSON),
+    "prepare": Verb(_stage("prepare"), "get the data set, validate it, split it by time", "tsad prepare", PARAMS),
+    "train": Verb(
+        _stage("train"),
+        "fit a model and a label-free threshold for every entity",
+        "tsad train --params lstm.yaml",
+        PARAMS,
+    ),
+    "test": Verb(_stage("test"), "score every test series with PyTorch, and with the floors", "tsad test", PARAMS),
+    "evaluate": Verb(_stage("evaluate"), "judge the scores with the labels: metrics.json", "tsad evaluate", PARAMS),
+    "convert": Verb(
+        _convert,
+        "compile every trained model, or one of your own, to C, libraries and the edge binary",
+        CONVERT,
+        PARAMS,
+        f"your own model: instead of the stage; needs {', '.join(NEEDED)}",
+        OWN,
+    ),
+    "check": Verb(
+        _stage("check"), "prove that the C decides like PyTorch on the whole test set: check.json", "tsad check", PARAMS
+    ),
+    "report": Verb(
+        _report,
+        "print what the pipeline found, and write it with pictures to build/report",
+        "tsad report --against main",
+        PARAMS | REPORT | JSON,
+    ),
+    "list": Verb(_list, "print the data sets, models and operators there are", "tsad list --json", JSON),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """What `main` reads its arguments with.
+
+    Examples
+    --------
+    >>> parser().parse_args(["list", "--json"]).json
+    True
+    """
+    made = argparse.ArgumentParser(
+        prog="tsad",
+        description="Sensor CSV in, a proven anomaly detector in C out.",
+        epilog="A whole run: tsad prepare && tsad train && tsad test && tsad evaluate && tsad convert && tsad check",
+    )
+    made.add_argument("--version", action="version", version=f"tsad {__version__}")
+    verbs = made.add_subparsers(dest="verb", required=True, metavar="verb")
+    for name, verb in VERBS.items():
+        lines = textwrap.wrap(verb.example, 76, break_long_words=False, break_on_hyphens=False)
+        example = "example:\n  " + " \\\n    ".join(lines)
+        as_it_is = argparse.RawDescriptionHelpFormatter
+        one = verbs.add_parser(name, help=verb.help, description=verb.help, epilog=example, formatter_class=as_it_is)
+        for option, words in verb.options.items():
+            one.add_argument(option, **words)
+        group = one.add_argument_group(verb.group)
+        for option, words in verb.grouped.items():
+            group.add_argument(option, default=argparse.SUPPRESS, **words)
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 when it did its work, 1 when it could not, 2 for a wrong call.
+    """Run one verb; 0 when it did its work, 1 when it could not, 2 for a wrong call, 130 after Ctrl-C.
 
     Examples
     --------
     >>> main(["list"])  # doctest: +SKIP
     """
-    parser = argparse.ArgumentParser(
-        prog="tsad",
-        description="Sensor CSV in, a proven anomaly detector in C out.",
-        epilog="A whole run: tsad prepare && tsad train && tsad test && tsad evaluate && tsad convert && tsad check",
-    )
-    parser.add_argument("--version", action="version", version=f"tsad {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-    for name, (_, text) in VERBS.items():
-        verb = verbs.add_parser(name, help=text, description=text, epilog=f"example: tsad {name}")
-        if name != "list":
-            verb.add_argument(
-                "--params", default="params.yaml", metavar="FILE", help="parameters (default: %(default)s)"
-            )
-    group = verbs.choices["convert"].add_argument_group(
-        "your own model", f"instead of the stage; needs {', '.join(f'--{name}' for name in NEEDED)}"
-    )
-    for name, words in OWN.items():
-        group.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **words)
-    chosen = parser.parse_args(arguments)
-    own = {name: value for name, value in vars(chosen).items() if name in OWN}
-    if own and (lacking := [f"--{name}" for name in NEEDED if name not in own]):
-        verbs.choices["convert"].error(f"a model of your own needs {', '.join(lacking)}, too")
     try:
-        if own:
-            said: str | None = own_model.convert_own(**own)
-        else:
-            said = VERBS[chosen.verb][0](load(chosen.params) if chosen.verb != "list" else Params())
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("tsad: stopped; nothing was half-written, run it again", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    reader = parser()
+    chosen = vars(reader.parse_args(arguments))
+    name = chosen.pop("verb")
+    given = {option for option in OWN if option.removeprefix("--").replace("-", "_") in chosen}
+    if name == "convert" and given and (lacking := [option for option in NEEDED if option not in given]):
+        reader.error(f"convert: a model of your own needs {', '.join(lacking)}, too")
+    try:
+        return VERBS[name].call(**chosen)
     except (ValueError, RuntimeError, OSError) as error:
-        print(f"tsad {chosen.verb}: {error}", file=sys.stderr)
+        print(f"tsad {name}: {error}", file=sys.stderr)
         return 1
     except ImportError as error:
-        print(f"tsad {chosen.verb}: {error}; pip install 'tsad-edge[train]' torch==2.13.0 brings it", file=sys.stderr)
+        print(f"tsad {name}: {error}; pip install 'tsad-edge[train]' torch==2.13.0 brings it", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"tsad {chosen.verb}: stopped; nothing was half-written", file=sys.stderr)
-        return 130
-    if said:
-        print(said)
-    return 0
 
 
 if __name__ == "__main__":

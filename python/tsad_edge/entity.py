@@ -1,4 +1,5 @@
-"""What a single detector goes through, in the pipeline and where its model was brought along: threshold, C, proof.
+"""What a single detector goes through, in the pipeline and where its model was brought along: threshold, judgement,
+C, proof; and the floors beside it.
 
 Owns what detector.json and cost.json say, and calls the compiler. Knows no path of its own: `stages` and `own_model`
 say where files lie.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .data import Series
+    from .data import Labels, Meta, Series
     from .threshold import Threshold
+
+Score = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
+"""Fitted on the first series (T1, C), scores (T,) of the second (T, C)."""
 
 
 @contextlib.contextmanager
@@ -46,6 +50,56 @@ def calibrated(
 
     terms = codegen.interpret(graph, _windows(held_back, graph.window.shape[1]), np.float32).terms
     return choose(method, scores, wanted_per_1000, reference, float(terms.max()))
+
+
+def rival(name: str, meta: Meta, seed: int, model: str, hyper: dict[str, Any], batch: int) -> Score:
+    """What scores beside the model: a floor of `floors.FLOORS`, or "untrained-1" and so on, the net before training."""
+    from .floors import FLOORS, score_floor
+    from .scoring import score_series
+    from .train import entity_seed, untrained
+
+    draw = entity_seed(seed, f"{meta.entity}/{name}")
+
+    def floor(fit: NDArray[np.float32], series: NDArray[np.float32]) -> NDArray[np.float64]:
+        return score_floor(name, fit, series, meta.window, draw)
+
+    def net(fit: NDArray[np.float32], series: NDArray[np.float32]) -> NDArray[np.float64]:
+        return score_series(untrained(model, hyper, fit, meta.window, draw), series, meta.window, batch=batch)
+
+    return floor if name in FLOORS else net
+
+
+def rival_threshold(score: Score, meta: Meta, normal: NDArray[np.float32], asked: dict[str, Any]) -> float:
+    """A floor's threshold, from what calibrates the model: with folds, each half by what is fitted on the other.
+
+    `normal` is the training series (T, C); `asked` is detector.json's `false_alarms`.
+    """
+    from .data import calibrations
+    from .threshold import choose
+
+    first = meta.window - 1
+    pairs = [(normal[a - first : b], normal[c - first : d]) for (a, b), (c, d) in calibrations(meta.split)]
+    held_back = np.concatenate([score(*pair)[first:] for pair in pairs])
+    return choose(asked["method"], held_back, asked["wanted_per_1000"]).value
+
+
+def judged(
+    scores: NDArray[Any], threshold: float, truth: Labels, start: int, window: int, sampling_period: float | None
+) -> dict[str, Any]:
+    """What `metrics.judge` says of scores (T - start,) of a test series (T, C) whose first samples do not count."""
+    from . import metrics
+
+    events = judged_events(truth, start)
+    return metrics.judge(scores, threshold, truth.labels[start:], events, window, sampling_period)
+
+
+def judged_events(truth: Labels, start: int) -> list[dict[str, Any]]:
+    """The labelled events of a test series whose first samples do not count, numbered from there."""
+    return [
+        {"start": max(event.start - start, 0), "end": event.end - start, "kind": event.kind}
+        for event in truth.events
+        if event.end > start
+    ]
 
 
 def description(
@@ -137,7 +191,7 @@ def proof(
     native : path
         Folder with the model library and the edge binary.
     csv : path
-        Where the series is written for the edge binary.
+        Where the series is written for the edge binary; beside it, as .npz, goes what `check.traced` says.
 
     Returns
     -------
@@ -145,35 +199,35 @@ def proof(
         As `check.judge`, with `diverged` where a score is wrong.
     """
     from . import codegen, toolchain
-    from .check import Evidence, judge, run_edge, write_csv
+    from .check import Evidence, judge, run_edge, traced, write_csv
     from .detector import Detector
 
     window = detector["window"]
     library = toolchain.library(native, c_name)
     write_csv(csv, series.t, series.values, series.channels)
     core, core_alarms, core_events = Detector.load(library).run(series.values, series.t)
-    edge, edge_alarms, edge_events = run_edge(toolchain.edge_binary(native), library, csv)
+    edge, edge_alarms, edge_events = run_edge(toolchain.runnable(toolchain.edge_binary(native)), library, csv)
 
     taken = np.flatnonzero(np.isfinite(series.values).all(axis=1))
     windows = _windows(series.values[taken], window)
     ends, terms = taken[window - 1 :], np.full(len(series), np.nan)  # window i ends at sample ends[i]
     terms[ends] = codegen.interpret(graph, windows, np.float32).terms
-    verdict = judge(
-        Evidence(
-            t=series.t,
-            pytorch=pytorch,
-            pytorch32=pytorch32,
-            terms=terms,
-            threshold=detector["threshold"],
-            core=core,
-            core_alarms=core_alarms,
-            core_events=core_events,
-            edge=edge,
-            edge_alarms=edge_alarms,
-            edge_events=edge_events,
-            degenerate=detector["degenerate_calibration"],
-        )
+    evidence = Evidence(
+        t=series.t,
+        pytorch=pytorch,
+        pytorch32=pytorch32,
+        terms=terms,
+        threshold=detector["threshold"],
+        core=core,
+        core_alarms=core_alarms,
+        core_events=core_events,
+        edge=edge,
+        edge_alarms=edge_alarms,
+        edge_events=edge_events,
+        degenerate=detector["degenerate_calibration"],
     )
+    verdict = judge(evidence)
+    np.savez(csv.with_name(f"{csv.stem}.npz"), allow_pickle=False, **traced(evidence))
     if verdict["worst"] is not None:
         found = _diverged(c_name, graph, library, windows[np.searchsorted(ends, verdict["worst"])])
         verdict["diverged"] = found

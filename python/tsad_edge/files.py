@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,27 @@ def replaced(*places: Path) -> Iterator[tuple[Path, ...]]:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
         yield scratch
-        for new, old, place in zip(scratch, aside, places, strict=True):
+        for old in aside:
             shutil.rmtree(old, ignore_errors=True)
-            with contextlib.suppress(FileNotFoundError):
-                place.rename(old)
-            new.rename(place)
+        with uninterrupted():  # between the two renames the place is empty
+            for new, old, place in zip(scratch, aside, places, strict=True):
+                with contextlib.suppress(FileNotFoundError):
+                    place.rename(old)
+                new.rename(place)
     finally:
-        for leftover in (*scratch, *aside):
-            shutil.rmtree(leftover, ignore_errors=True)
+        with uninterrupted():
+            for leftover in (*scratch, *aside):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the work in here is done; processes started in here never hear it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -9,8 +9,11 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.context import ForkServerContext
 from typing import Any
+
+from .files import uninterrupted
 
 
 def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], preload: str) -> list[Any]:
@@ -38,19 +41,21 @@ def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], prelo
         left running.
     """
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TimeElapsedColumn
 
     console = Console(stderr=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preload])
     others = set(multiprocessing.active_children())
     workers = min(len(jobs), len(os.sched_getaffinity(0)))
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())  # one job moves no bar, but the clock
     with (
-        Progress(console=console, disable=not console.is_terminal) as progress,
+        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
         ProcessPoolExecutor(workers, mp_context=context) as pool,
     ):
         task = progress.add_task(what, total=len(jobs))
         try:
+            _preloaded(context)
             with _deaf(), _single_threaded():
                 running = [pool.submit(work, *job) for job in jobs]
             for done in as_completed(running):
@@ -67,6 +72,24 @@ def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], prelo
                 ) from None
             raise
     return [job.result() for job in running]
+
+
+def _preloaded(context: ForkServerContext) -> None:
+    """Wait until the process that the others are forked from has imported what it should; Ctrl-C is heard meanwhile.
+
+    Importing PyTorch takes seconds. A job asked for in that time would be started after Ctrl-C had ended the pool it
+    belongs to, and would say so by a traceback.
+    """
+    with _deaf(), _single_threaded():
+        forkserver.ensure_running()
+    try:
+        first = context.Process(target=int)  # does nothing; start() returns when it was forked
+        first.start()
+    except KeyboardInterrupt:
+        with contextlib.suppress(ProcessLookupError):  # or it would go on importing; the next call starts another
+            os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        raise
+    first.join()
 
 
 @contextlib.contextmanager
@@ -88,8 +111,5 @@ def _single_threaded() -> Iterator[None]:
 def _deaf() -> Iterator[None]:
     """Processes started in here never hear Ctrl-C, which reaches every process of a terminal; this one ends them."""
     resource_tracker.ensure_running()  # first, because starting it lets Ctrl-C through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with uninterrupted():
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -12,6 +12,7 @@ Longer than other files, since the pipeline's paths may be known nowhere else.
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -19,7 +20,20 @@ from typing import Any
 
 import numpy as np
 
-from .entity import calibrated, cost_of, description, generated, named, proof, write_c
+from . import __version__
+from .entity import (
+    calibrated,
+    cost_of,
+    description,
+    generated,
+    judged,
+    judged_events,
+    named,
+    proof,
+    rival,
+    rival_threshold,
+    write_c,
+)
 from .files import read_json, replaced, write_json
 from .params import Params, Train
 from .processes import each
@@ -27,11 +41,31 @@ from .processes import each
 VALUES, LABELS, CACHE = Path("data/values"), Path("data/labels"), Path("data/cache")
 ARTIFACTS, SCORES = Path("artifacts"), Path("scores")
 GENERATED, NATIVE = Path("csrc/generated"), Path("build/native")
-CHECKED, PLOTS = Path("build/check"), Path("build/plots")
+CHECKED, PLOTS, REPORT = Path("build/check"), Path("build/plots"), Path("build/report")
+PINS = Path("requirements.txt")
 METRICS, CHECK, COST = Path("metrics.json"), Path("check.json"), Path("cost.json")
+
+EPOCH = 100_000_000_000
+"""Milliseconds greater than this are a date (1973 and later); smaller ones count from some start."""
 
 UNTRAINED = 5
 """Untrained nets that stand beside a trained one, each with its own draw of weights."""
+
+
+def require_version() -> None:
+    """Raise a ValueError where requirements.txt names another tsad-edge than the installed one.
+
+    In a project of `tsad init` it stands for our sources among the deps of every stage: results are of the version that
+    it names, or are not there.
+    """
+    if not PINS.is_file():
+        return
+    named = re.search(r"^tsad-edge(?:\[[^]]*\])?==([^\s;#]+)", PINS.read_text(), re.M)
+    if named is not None and named[1] != __version__:
+        raise ValueError(
+            f"{PINS} names tsad-edge {named[1]}, installed is {__version__}: pip install -r {PINS}, or write "
+            f"{__version__} there, and all stages run anew"
+        )
 
 
 def prepare(params: Params) -> str:
@@ -50,9 +84,10 @@ def prepare(params: Params) -> str:
         labels_dir=LABELS,
         cache_dir=CACHE,
     )
-    listed = Path("dvc.yaml").read_text() if Path("dvc.yaml").is_file() else None
-    for file in (p.csv.train, p.csv.test) if p.dataset == "own" else ():
-        if listed is not None and file is not None and file not in listed:
+    own = tuple(file for file in (p.csv.train, p.csv.test) if file is not None and p.dataset == "own")
+    listed = Path("dvc.yaml").read_text() if own and Path("dvc.yaml").is_file() else None
+    for file in own:
+        if listed is not None and file not in listed:
             notes += (f"dvc.yaml: add {file} to the deps of prepare, so that `dvc repro` sees when it changes",)
     if p.dataset in on_request():
         notes += (f"{p.dataset}: `dvc repro` cannot see when its files change; then run `dvc repro -f prepare`",)
@@ -71,7 +106,7 @@ def train(params: Params) -> None:
 def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
     from . import codegen
     from .data import load_meta, load_values, to_json
-    from .models import export
+    from .models import MODELS, export, hyperparameters
     from .threshold import METHODS, rate_per_1000
     from .train import entity_seed, fit_entity
 
@@ -80,7 +115,12 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
         wanted = rate_per_1000(p.false_alarms, meta.sampling_period)
         if p.threshold not in METHODS:
             raise ValueError(f"train.threshold is {p.threshold!r}; it must be one of {', '.join(METHODS)}")
-        fitted = fit_entity(values, to_json(meta.split), meta.window, p.model, p.hyper, entity_seed(seed, entity))
+        for model, settings in p.hyper.items():
+            if model not in MODELS:
+                raise ValueError(f"train.hyper names model {model!r}; known models: {', '.join(MODELS)}")
+            hyperparameters(model, settings)
+        hyper = p.hyper.get(p.model, {})
+        fitted = fit_entity(values, to_json(meta.split), meta.window, p.model, hyper, entity_seed(seed, entity))
     out.mkdir()
     export.save(fitted.scorer, out / "graph.pt2")
     with named(entity):
@@ -102,7 +142,7 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
             limit,
             entity=entity,
             model=p.model,
-            hyper=p.hyper,
+            hyper=hyper,
             channels=meta.channels,
             window=meta.window,
             calibration_samples=len(fitted.held_back_scores),
@@ -125,12 +165,10 @@ def test(params: Params) -> None:
 def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
     import torch
 
-    from .data import calibrations, load_meta, load_values
-    from .floors import FLOORS, score_floor
+    from .data import load_meta, load_values
+    from .floors import FLOORS
     from .models import MODELS, Hyper
     from .scoring import load, score_series
-    from .threshold import choose
-    from .train import entity_seed, untrained
 
     torch.set_num_threads(1)  # entities run in parallel
     meta, detector = load_meta(VALUES, entity), read_json(ARTIFACTS / entity / "detector.json")
@@ -141,31 +179,17 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
         "model64": score_series(program, series.values, meta.window, torch.float64, batch),
     }
     thresholds = {"model": detector["threshold"]}
-    normal, first = load_values(VALUES, entity, "train").values, meta.window - 1
+    normal = load_values(VALUES, entity, "train").values
     with np.load(ARTIFACTS / entity / "calibration.npz") as file:
         fit = file["fit"]
-
-    def floor(name: str, fit_on: Any, scored: Any) -> Any:
-        return score_floor(name, fit_on, scored, meta.window, entity_seed(seed, f"{entity}/{name}"))
-
-    def net(name: str, fit_on: Any, scored: Any) -> Any:
-        draw = entity_seed(seed, f"{entity}/{name}")
-        return score_series(
-            untrained(detector["model"], detector["hyper"], fit_on, meta.window, draw), scored, meta.window, batch=batch
-        )
-
-    asked, names = detector["false_alarms"], list(FLOORS)
-    if issubclass(MODELS[detector["model"]].hyper, Hyper):  # a model that is fitted at one go is nothing before
+    model, names = detector["model"], list(FLOORS)
+    if issubclass(MODELS[model].hyper, Hyper):  # a model that is fitted at one go is nothing before
         names += [f"untrained-{number}" for number in range(1, UNTRAINED + 1)]
     for name in names:
-        score = floor if name in FLOORS else net
-        arrays[name] = score(name, fit, series.values)
-        # What calibrates the model calibrates them: with folds, each half by what is fitted on the other.
-        ranges = calibrations(meta.split)
-        pairs = [(normal[a - first : b], normal[c - first : d]) for (a, b), (c, d) in ranges]
-        held_back = np.concatenate([score(name, *pair)[first:] for pair in pairs])
+        score = rival(name, meta, seed, model, detector["hyper"], batch)
+        arrays[name] = score(fit, series.values)
         with named(f"{entity}, floor {name}"):
-            thresholds[name] = choose(asked["method"], held_back, asked["wanted_per_1000"]).value
+            thresholds[name] = rival_threshold(score, meta, normal, detector["false_alarms"])
     np.savez(out / f"{entity}.npz", allow_pickle=False, **arrays)
     write_json(
         out / f"{entity}.json",
@@ -191,9 +215,9 @@ def evaluate(params: Params) -> None:
     drawn = set(entities[: params.evaluate.plot_entities])
     with replaced(PLOTS) as (out,):
         jobs = [(entity, out if entity in drawn else None) for entity in entities]
-        judged = dict(zip(entities, each("evaluate", _evaluate_one, jobs, preload="tsad_edge.metrics"), strict=True))
+        verdicts = dict(zip(entities, each("evaluate", _evaluate_one, jobs, preload="tsad_edge.metrics"), strict=True))
     abouts = {entity: read_json(SCORES / f"{entity}.json") for entity in entities}
-    write_json(METRICS, {"schema": 1, **summarise(judged, abouts, params.seed)})
+    write_json(METRICS, {"schema": 1, **summarise(verdicts, abouts, params.seed)})
 
 
 def _evaluate_one(entity: str, plots_dir: Path | None) -> dict[str, dict[str, Any]]:
@@ -209,19 +233,14 @@ def _evaluate_one(entity: str, plots_dir: Path | None) -> dict[str, dict[str, An
         labels = None if truth is None else truth.labels[start:]
         limit = about["thresholds"]["model"]
         plots.timeline(plots_dir / f"{entity}.png", entity, arrays["t"], arrays["model"], limit, labels)
+        if labels is not None:
+            plots.precision_recall(plots_dir / f"{entity}.csv", arrays["model"], labels)
     if truth is None:
         return {"unlabelled": metrics.alarms(arrays["model"], about["thresholds"]["model"])}
-    events = [
-        {"start": max(event.start - start, 0), "end": event.end - start, "kind": event.kind}
-        for event in truth.events
-        if event.end > start
-    ]
     with named(entity):
         return {
-            name: metrics.judge(
-                arrays[name], threshold, truth.labels[start:], events, about["window"], about["sampling_period"]
-            )
-            for name, threshold in about["thresholds"].items()
+            name: judged(arrays[name], limit, truth, start, about["window"], about["sampling_period"])
+            for name, limit in about["thresholds"].items()
         }
 
 
@@ -288,43 +307,108 @@ def _check_one(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:
     return entity, proof(graph, folder.name, detector, series, pytorch32, pytorch, NATIVE, out / f"{entity}.csv")
 
 
-def report(_: Params) -> str:
-    """What the pipeline found, as a page of text; the time a sample takes is measured now."""
+def results(_: Params) -> dict[str, Any]:
+    """metrics.json, check.json and cost.json under one roof, each by its name."""
+    files = {path.stem: path for path in (METRICS, CHECK, COST)}
+    for path in files.values():
+        if not path.is_file():
+            raise ValueError(f"{path}: not found; run `dvc repro` (or the six stages by `tsad`) first")
+    return {name: read_json(path) for name, path in files.items()}
+
+
+def report(params: Params, against: str | None = None) -> str:
+    """What the pipeline found, as a page of text, and as report.md and report.html in build/report.
+
+    `against` is a git revision whose results stand beside. The time a sample takes is measured now.
+    """
     from . import toolchain
     from .data import load_values
     from .report import page
+    from .report.assemble import pages
+    from .report.compare import Other
+    from .report.revision import results as committed
     from .timing import stream
 
-    for path in (METRICS, CHECK, COST):
-        if not path.is_file():
-            raise ValueError(f"{path}: not found; run `dvc repro` (or the six stages by `tsad`) first")
-    folder = min(GENERATED.glob("*/detector.json")).parent
+    metrics, verdicts, cost = results(params).values()
+    other = None
+    if against is not None:
+        name, then = committed(against, (METRICS, CHECK, COST))
+        other = Other(name, *then)
+    folder = min(_listed(sorted(GENERATED.glob("*/detector.json")), GENERATED)).parent
     entity, library = read_json(folder / "detector.json")["entity"], toolchain.library(NATIVE, folder.name)
-    feed = shlex.join([*map(str, (toolchain.edge_binary(NATIVE), "--model", library)), f"{CHECKED / entity}.csv"])
+    binary = toolchain.runnable(toolchain.edge_binary(NATIVE))
+    feed = shlex.join([*map(str, (binary, "--model", library)), f"{CHECKED / entity}.csv"])
     times = stream(library, ARTIFACTS / entity / "graph.pt2", load_values(VALUES, entity, "test").values)
-    return page(read_json(METRICS), read_json(CHECK), read_json(COST), times, feed)
+    text = page(metrics, verdicts, cost, times, feed)
+    abouts = [read_json(path) for path in _listed(sorted(SCORES.glob("*.json")), SCORES)]
+    families = {about["entity"]: about["family"] for about in abouts}
+    written = pages(metrics, verdicts, cost, list(map(_seen, abouts)), families, params.seed, text, other)
+    with replaced(REPORT) as (out,):
+        for name, content in zip(("report.md", "report.html"), written, strict=True):
+            (out / name).write_text(content, encoding="utf-8")
+    return f"{text}\n\nAlso written, with pictures: {REPORT / 'report.md'} and {REPORT / 'report.html'}"
 
 
-def listing(_: Params) -> str:
-    """The data sets, models and operators there are; models only where PyTorch is installed."""
+def _seen(about: dict[str, Any]) -> Any:
+    """What the report draws of one entity, from scores/<entity>.json and what else the stages left of it."""
+    from .data import load_labels, load_meta
+    from .report.seen import Seen
+
+    entity, start = about["entity"], about["test_start"]
+    meta, truth, traced = load_meta(VALUES, entity), load_labels(LABELS, entity), None
+    with np.load(SCORES / f"{entity}.npz") as file:
+        t, scores = file["t"][start:], np.asarray(file["model"][start:], np.float64)
+    if (path := CHECKED / f"{entity}.npz").is_file():
+        with np.load(path) as file:
+            traced = {name: file[name] for name in file}
+    events = None if truth is None else judged_events(truth, start)
+    return Seen(
+        entity=entity,
+        t=t,
+        clock="sample" if meta.time == "index" else "date" if np.any(t[:1] > EPOCH) else "milliseconds",
+        scores=scores,
+        threshold=about["thresholds"]["model"],
+        window=about["window"],
+        labels=None if truth is None else truth.labels[start:],
+        events=None if events is None else [(each["start"], each["end"], each["kind"]) for each in events],
+        channels=meta.channels,
+        history=read_json(ARTIFACTS / entity / "history.json")["epochs"],
+        traced=traced,
+    )
+
+
+def inventory() -> dict[str, Any]:
+    """The data sets, models and operators there are; models are None where PyTorch is not installed."""
     from .codegen.ops import TABLE
     from .data import catalog, on_request
-    from .report import table
 
-    rows = [["data set", "entities", "channels"], ["pump", "3", "5"], ["own", "1", "any"]]
-    rows += [[each.name, str(each.entities), str(each.channels)] for each in catalog().values()]
-    rows += [[name, "on request", "-"] for name in on_request()]
+    rows: list[tuple[str, Any, Any]] = [("pump", 3, 5), ("own", 1, "any")]
+    rows += [(each.name, each.entities, each.channels) for each in catalog().values()]
+    rows += [(name, "on request", "-") for name in on_request()]
     try:
         from .models import MODELS
 
-        models = [f"{name}: {row.summary}" for name, row in MODELS.items()]
+        models = {name: row.summary for name, row in MODELS.items()}
     except ImportError:
-        models = ["to train one: pip install 'tsad-edge[train]'"]
-    operators = ", ".join(TABLE)
+        models = None
+    sets = [dict(zip(("name", "entities", "channels"), row, strict=True)) for row in rows]
+    return {"data_sets": sets, "models": models, "operators": list(TABLE)}
+
+
+def listing() -> str:
+    """The same as text."""
+    from .report import table
+
+    there = inventory()
+    rows = [["data set", "entities", "channels"], *(list(map(str, row.values())) for row in there["data_sets"])]
+    models = ["to train one: pip install 'tsad-edge[train]'"]
+    if there["models"] is not None:
+        models = [f"{name}: {summary}" for name, summary in there["models"].items()]
+    operators = ", ".join(there["operators"])
     return "\n\n".join([table(rows), "models\n  " + "\n  ".join(models), f"operators that compile\n  {operators}"])
 
 
-def _listed(entities: list[str], place: Path) -> list[str]:
+def _listed(entities: list[Any], place: Path) -> list[Any]:
     if not entities:
         raise ValueError(f"{place}: holds nothing; run the stages before this one first (`dvc repro` does)")
     return entities

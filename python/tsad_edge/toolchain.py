@@ -41,7 +41,7 @@ def build(models: Path, out: Path, *, tap: bool = False) -> None:
     RuntimeError
         CMake or a compiler is missing, or the C does not compile; holds the end of the compiler's own words.
     """
-    cmake, ninja = _find("cmake"), _find("ninja")
+    cmake, ninja = find("cmake"), find("ninja")
     if cmake is None:
         raise RuntimeError(
             "cmake was not found; it is needed to compile: pip install 'tsad-edge[train]', or your system's package"
@@ -65,6 +65,13 @@ def edge_binary(directory: Path) -> Path:
     return directory / "tsad-edge"
 
 
+def runnable(binary: Path) -> Path:
+    """The edge binary, again with the permission to run it, which DVC's cache does not keep inside a directory."""
+    if not os.access(binary, os.X_OK):
+        binary.chmod(binary.stat().st_mode | 0o111)
+    return binary
+
+
 def library(directory: Path, c_name: str) -> Path:
     """Path of one model library that `build` made."""
     return directory / f"lib{c_name}.so"
@@ -79,8 +86,14 @@ def code_bytes(path: Path) -> int | None:
     return sum(int(row[1]) for row in rows if row and row[0] == ".text")
 
 
-def _find(name: str) -> str | None:
-    """A program beside this Python (a virtual environment need not be activated), or else on the PATH."""
+def find(name: str) -> str | None:
+    """A program beside this Python (a virtual environment need not be activated), or else on the PATH.
+
+    Examples
+    --------
+    >>> find("no-such-program") is None
+    True
+    """
     return shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name)
 
 

@@ -5,10 +5,14 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tsad_edge import stages
+from tsad_edge.params import load
 
 Stage = Callable[[str], None]
 
@@ -61,6 +65,19 @@ def test_what_training_has_seen_is_not_judged(copied: Path, stage: Stage) -> Non
         assert row["anomalous"] == file["labels"][cut:].sum()
 
 
+@pytest.mark.parametrize(
+    ("hyper", "words"),
+    [
+        ({"gna": {}}, "train.hyper names model 'gna'; known models: gan, lstm"),
+        ({"lstm": {"depth": 2}}, "train.hyper has no 'depth' for model 'lstm'"),  # though gan is trained
+    ],
+)
+def test_wrong_hyperparameters_stop_training(copied: Path, hyper: dict[str, object], words: str) -> None:
+    chosen = load("params.yaml")
+    with pytest.raises(ValueError, match=f"pump-1: {words}"):
+        stages.train(replace(chosen, train=replace(chosen.train, hyper=hyper)))
+
+
 def test_floors_are_calibrated_as_the_model_is(empty: Path, stage: Stage) -> None:
     """A short series: each half by what is fitted on the other, or a floor would look better than it is."""
     from tsad_edge.data import load_values
@@ -72,7 +89,7 @@ def test_floors_are_calibrated_as_the_model_is(empty: Path, stage: Stage) -> Non
     Path("all.csv").write_text("a\n" + "\n".join(f"{value:.4f}" for (value,) in rows) + "\n")
     Path("params.yaml").write_text(
         "prepare: {dataset: own, window: 50, csv: {train: all.csv, train_fraction: 0.6}}\n"
-        "train: {hyper: {epochs: 1}, false_alarms: 9 per 1000 samples}"
+        "train: {hyper: {gan: {epochs: 1}}, false_alarms: 9 per 1000 samples}"
     )
     for name in ("prepare", "train", "test"):
         stage(name)
@@ -90,7 +107,7 @@ def test_scrambled_labels_change_nothing_but_labels(empty: Path, stage: Stage) -
     values = draw.normal(size=(900, 2)).round(3)
     Path("params.yaml").write_text(
         "prepare: {dataset: own, window: 20, csv: {train: all.csv, label: fault, train_fraction: 0.6}}\n"
-        "train: {hyper: {epochs: 2}, false_alarms: 9 per 1000 samples}"
+        "train: {hyper: {gan: {epochs: 2}}, false_alarms: 9 per 1000 samples}"
     )
     seen = []
     for shuffled in (False, True):

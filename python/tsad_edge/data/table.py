@@ -35,6 +35,8 @@ class Table:
     t: NDArray[np.int64]
     time: Time
     labels: NDArray[np.uint8] | None
+    time_column: str | None = None
+    label_column: str | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -126,7 +128,7 @@ def read_table(
     values[np.isinf(values)] = np.nan
     t = np.arange(len(frame), dtype=np.int64) if time is None else _times(frame[time], name, guessed)
     labels = None if label is None else _labels(frame[label], name)
-    return Table(name, channels, values, t, "index" if time is None else "milliseconds", labels)
+    return Table(name, channels, values, t, "index" if time is None else "milliseconds", labels, time, label)
 
 
 def _header(line: str, name: str) -> list[str]:
@@ -169,8 +171,8 @@ def _pick(names: list[str], wanted: str | None, known: tuple[str, ...], name: st
         return next((n for n in names if n.lower() in known), None)
     if wanted not in names:
         raise ValueError(
-            f"{name}: no column {wanted!r} (columns: {', '.join(names)}); name one of them as prepare.csv.{what} in "
-            "params.yaml, or null"
+            f"{name}: no column {wanted!r} (columns: {', '.join(names)}); name one of them, or none, as "
+            f"prepare.csv.{what} in params.yaml or by --{what}"
         )
     return wanted
 

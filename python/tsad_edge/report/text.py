@@ -1,4 +1,4 @@
-"""What was found, as a page of text: by the pipeline, or where a model was brought along by `tsad convert`.
+"""A page of text: what the pipeline found, or what `tsad convert` made of a model that was brought along.
 
 Owns the words and the layout; measures and reads nothing. The pipeline's page joins three result files: no stage waits
 for another branch of the pipeline for its sake, since it runs after all of them.
@@ -30,7 +30,7 @@ def page(
     str
         Plain text, lines of at most 120 characters.
     """
-    parts = [_verdict(metrics), _alarms(metrics), _floors(metrics), _proof(check), _cost(cost), _times(times)]
+    parts = [verdict(metrics), _alarms(metrics), _floors(metrics), _proof(check), _cost(cost), _times(times)]
     parts.append(f"{FEED}\n  {feed}")
     return "\n\n".join(parts)
 
@@ -101,7 +101,7 @@ VERDICTS = {
 }
 
 
-def _verdict(metrics: dict[str, Any]) -> str:
+def verdict(metrics: dict[str, Any]) -> str:
     """The first line: is the model worth its bytes?"""
     model = metrics["model"]
     if model is None:
@@ -109,7 +109,7 @@ def _verdict(metrics: dict[str, Any]) -> str:
     if metrics["verdict"] is None:
         return f"Nothing to rank the model by: {model['reason']}"
     rival = metrics["floors"][metrics["rival"]]
-    spans = f"{_span(model, 'vus_pr')} against {_span(rival, 'vus_pr')} of {metrics['rival']}"
+    spans = f"{span(model, 'vus_pr')} against {span(rival, 'vus_pr')} of {metrics['rival']}"
     return f"{VERDICTS[metrics['verdict']]}: {spans}"
 
 
@@ -123,8 +123,8 @@ def _alarms(metrics: dict[str, Any]) -> str:
             f"Events found at the label-free threshold; {model['entities']} entities, {model['samples']} samples",
             f"  ({model['unscored']} more are not: the window was filling, or a value was missing)",
             _indent(table(rows)),
-            f"  median delay {_number(model['delay_samples'], 0)} samples; precision {_number(model['precision'], 3)}, "
-            f"recall {_number(model['recall'], 3)} of samples, {_number(model['event_recall'], 3)} of events",
+            f"  median delay {number(model['delay_samples'], 0)} samples; precision {number(model['precision'], 3)}, "
+            f"recall {number(model['recall'], 3)} of samples, {number(model['event_recall'], 3)} of events",
         ]
     for entity, row in metrics["unlabelled"].items():
         lines.append(
@@ -148,14 +148,14 @@ def _alarms(metrics: dict[str, Any]) -> str:
         "extrapolated beyond what was measured, by a fitted tail": promised["extrapolated"],
         **{f"by quantile, since {note}": [entity] for entity, note in promised["notes"].items()},
     }
-    lines += [f"    {text}: {_some(entities)}" for text, entities in told.items() if entities]
+    lines += [f"    {text}: {some(entities)}" for text, entities in told.items() if entities]
     return "\n".join(lines)
 
 
 def _rates(found: dict[str, Any], samples: str, events: str) -> str:
     """A rate in samples and in events, per 1000 and, where the sampling period is known, per day."""
     text = (
-        f"{_number(found[f'{samples}_per_1000'], 2)} samples, {_number(found[f'{events}_per_1000'], 2)} events per 1000"
+        f"{number(found[f'{samples}_per_1000'], 2)} samples, {number(found[f'{events}_per_1000'], 2)} events per 1000"
     )
     if found[f"{samples}_per_day"] is not None:
         text += f"; {found[f'{samples}_per_day']:.0f} samples, {found[f'{events}_per_day']:.0f} events per day"
@@ -169,8 +169,8 @@ def _floors(metrics: dict[str, Any]) -> str:
     rows = [["", "VUS-PR", "95 %", "the model", "AUC-PR", "F1", "composite F1", "not for ranking"]]
     for name, row in {"model": metrics["model"], **metrics["floors"]}.items():
         against = row["against"]["vus_pr"]["verdict"] if "against" in row and metrics["verdict"] else ""
-        figures = [_number(row[key], 3) for key in ("auc_pr", "f1", "composite_f1", "point_adjusted_f1")]
-        rows.append([name, _number(row["vus_pr"], 3), _interval(row, "vus_pr"), against, *figures])
+        figures = [number(row[key], 3) for key in ("auc_pr", "f1", "composite_f1", "point_adjusted_f1")]
+        rows.append([name, number(row["vus_pr"], 3), interval(row, "vus_pr"), against, *figures])
     buffers = sorted({row["vus_buffer"] for row in metrics["per_entity"].values() if row["vus_buffer"] is not None})
     ends = " to ".join(str(buffer) for buffer in dict.fromkeys((buffers[0], buffers[-1]))) if buffers else "-"
     model, random = metrics["model"], metrics["floors"]["random"]["point_adjusted_f1"]
@@ -180,13 +180,13 @@ def _floors(metrics: dict[str, Any]) -> str:
         f"  VUS-PR (buffer {ends}) and AUC-PR: means over {model['ranked_entities']} entities; F1: pooled counts, at",
         "  the label-free thresholds; composite: precision of samples with recall of events. 95 %: over entities; a",
         "  floor is beaten where the paired interval lies above 0. Not for ranking: point-adjusted F1 at the best",
-        f"  threshold by the labels, of which random numbers reach {_number(random, 3)}",
+        f"  threshold by the labels, of which random numbers reach {number(random, 3)}",
     ]
     reasons: dict[str, list[str]] = {}
     for entity, row in metrics["per_entity"].items():
         if row["reason"]:
             reasons.setdefault(row["reason"], []).append(entity)
-    return "\n".join(lines + [f"  {reason}: {_some(entities)}" for reason, entities in reasons.items()])
+    return "\n".join(lines + [f"  {reason}: {some(entities)}" for reason, entities in reasons.items()])
 
 
 def _proof(check: dict[str, Any]) -> str:
@@ -202,7 +202,7 @@ def _proof(check: dict[str, Any]) -> str:
     ]
     for key in ("entities_without_alarm", "degenerate_calibration", "failures"):
         if check[key]:
-            lines.append(f"  {key.replace('_', ' ')}: {_some(list(map(str, check[key])))}")
+            lines.append(f"  {key.replace('_', ' ')}: {some(list(map(str, check[key])))}")
     return "\n".join(lines)
 
 
@@ -228,24 +228,26 @@ def _times(times: dict[str, float]) -> str:
     return f"Time a sample takes, batch 1, one thread, measured now{ratio}\n{_indent(table(rows))}"
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """A figure; "-" for one that the data cannot give."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
     """The first few names."""
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
-def _interval(row: dict[str, Any], key: str) -> str:
-    interval = row["intervals"][key]
-    return "-" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}"
+def interval(row: dict[str, Any], key: str) -> str:
+    """The 95 % interval of a figure, "-" where it has none."""
+    ends = row["intervals"][key]
+    return "-" if ends is None else f"{ends[0]:.3f}-{ends[1]:.3f}"
 
 
-def _span(row: dict[str, Any], key: str) -> str:
+def span(row: dict[str, Any], key: str) -> str:
     """A figure with its interval."""
-    interval = _interval(row, key)
-    return _number(row[key], 3) + ("" if interval == "-" else f" ({interval})")
+    ends = interval(row, key)
+    return number(row[key], 3) + ("" if ends == "-" else f" ({ends})")
 
 
 def _indent(text: str) -> str:
