@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,19 @@ def replaced(*places: Path) -> Iterator[tuple[Path, ...]]:
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """Ctrl-C waits until the work in here is done; processes started in here never hear it."""
+    heard: list[bool] = []
+    # The mask is this thread's, and what processes inherit; another thread may still take the signal for all of us.
+    ours = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda *_: heard.append(True)) if ours else None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+            if heard:
+                signal.raise_signal(signal.SIGINT)
 
 
 def write_whole(path: Path, data: bytes) -> None:
