@@ -37,7 +37,7 @@ def session(leader: int) -> list[Process]:
         except (FileNotFoundError, ProcessLookupError):
             continue
         rest = stat[stat.rindex(")") + 2 :].split()
-        if int(rest[3]) == leader and rest[0] != "Z":
+        if int(rest[3]) == leader and rest[0] != "Z" and command:  # one that has no memory any more is just ending
             seconds = (int(rest[11]) + int(rest[12])) / os.sysconf("SC_CLK_TCK")
             name = stat[stat.index("(") + 1 : stat.rindex(")")]
             found.append(Process(int(folder.name), name, command, int(rest[1]), seconds))
