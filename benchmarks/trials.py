@@ -20,18 +20,24 @@ from typing import Any, Literal
 
 import yaml
 
+from tsad_edge import stages
 from tsad_edge.data import catalog, load_labels, load_meta, load_values, to_json
 from tsad_edge.files import read_json, write_json
+from tsad_edge.params import Test, Train
 from tsad_edge.processes import each
+from tsad_edge.threshold import rate_per_1000
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "build" / "accuracy"
 WINDOW = 100
-ASKED = {"method": "quantile", "wanted_per_1000": 1.0}
+ASKED = {"method": Train.threshold, "wanted_per_1000": rate_per_1000(Train.false_alarms, None)}
 """Of every threshold: the project's defaults."""
-UNTRAINED = tuple(f"untrained-{number}" for number in range(1, 6))
-BATCH = 512
-JUDGING = ("data", "models", "entity.py", "floors.py", "metrics.py", "scoring.py", "threshold.py", "train.py", "vus.py")
+UNTRAINED = tuple(f"untrained-{number}" for number in range(1, stages.UNTRAINED + 1))
+BATCH = Test.batch
+JUDGING = (
+    *("data", "models", "adjusted.py", "aggregate.py", "entity.py", "floors.py", "metrics.py", "params.py"),
+    *("rounding.py", "scoring.py", "stages.py", "threshold.py", "train.py", "vus.py"),
+)
 """Of the package, what a verdict depends on."""
 
 
