@@ -16,9 +16,11 @@ typedef struct layer {
     enum tsad_activation act;
 } layer;
 
-/* y[l] (out) += the terms of one tap: x[l] (in) . w */
-static void add_tap(const layer *c, size_t lines, const float *const *x, const float *w, float *const *y) {
-    const size_t in = c->in / c->groups, out = c->out / c->groups;
+/* y[l] (out) += the terms of one tap, or of many that are one run of memory: `in` elements of x per group, `step` apart
+ */
+static void add_taps(const layer *c, size_t lines, size_t in, size_t step, const float *const *x, const float *w,
+                     float *const *y) {
+    const size_t out = c->out / c->groups;
     const float *from[TSAD_LINES];
     float *to[TSAD_LINES];
     if (in == 1 && out == 1) { /* each channel by itself: the loop along channels is the long one */
@@ -32,24 +34,21 @@ static void add_tap(const layer *c, size_t lines, const float *const *x, const f
             from[l] = x[l] + g * in * c->channel;
             to[l] = y[l] + g * out;
         }
-        tsad_add_lines(lines, in, out, from, c->channel, w + g * out, c->out, to);
+        tsad_add_lines(lines, in, out, from, step, w + g * out, c->out, to);
     }
 }
 
-/* Whole output steps: y[l] (out) from the taps first to last, of which the first one is at x[l]. */
+/* Output steps: y[l] (out) from the taps first to last, of which the first one is at x[l]. */
 static void steps_of(const layer *c, size_t lines, size_t first, size_t last, const float **x, float *const *y) {
     const size_t in = c->in / c->groups;
+    const int one_run = c->groups == 1 && (in == 1 || c->tap == in * c->channel);
+    const size_t together = one_run ? last - first : 1;
+    const size_t step = one_run && in == 1 ? c->tap : c->channel;
     tsad_start_lines(lines, c->out, c->b, y);
-    if (c->groups == 1 && (in == 1 || c->tap == in * c->channel)) {
-        /* One run of memory: all taps are one sum. */
-        const size_t step = in == 1 ? c->tap : c->channel;
-        tsad_add_lines(lines, (last - first) * in, c->out, x, step, c->w + first * in * c->out, c->out, y);
-    } else {
-        for (size_t tap = first; tap < last; tap++) {
-            add_tap(c, lines, x, c->w + tap * in * c->out, y);
-            for (size_t l = 0; tap + 1 < last && l < lines; l++)
-                x[l] += c->tap;
-        }
+    for (size_t tap = first; tap < last; tap += together) {
+        add_taps(c, lines, together * in, step, x, c->w + tap * in * c->out, y);
+        for (size_t l = 0; tap + together < last && l < lines; l++)
+            x[l] += c->tap;
     }
     for (size_t l = 0; l < lines; l++)
         tsad_activate(c->act, c->out, y[l]);
@@ -60,31 +59,26 @@ void TSAD_K(conv1d_f32)(size_t n, size_t rows, size_t steps, size_t in, size_t o
                         const size_t xs[3], const float *w, const float *b, enum tsad_activation act, float *y,
                         size_t y_pitch) {
     const layer c = {in, out, groups, dilation * xs[1], xs[2], w, b, act};
-    const float *from[TSAD_LINES], *alone[1];
+    const float *from[TSAD_LINES];
     float *to[TSAD_LINES];
     size_t lines = 0;
     for (size_t window = 0; window < n; window++)
         for (size_t row = 0; row < rows; row++)
             for (size_t t = 0; t < out_steps; t++) {
-                const size_t at = t * stride;
+                const size_t at = t * stride, next = t + 1 < out_steps ? at + stride : 0;
                 const size_t first = tsad_first_tap(at, dilation, before);
-                const size_t last = tsad_last_tap(at, steps, taps, dilation, before);
-                const float *line = x + window * x_pitch + row * xs[0];
-                float *result = y + window * y_pitch + (row * out_steps + t) * out;
+                const size_t end = tsad_last_tap(at, steps, taps, dilation, before), last = end < first ? first : end;
+                const int more = t + 1 < out_steps || row + 1 < rows || window + 1 < n;
+                from[lines] = x + window * x_pitch + row * xs[0];
                 if (first < last)
-                    line += (at + first * dilation - before) * xs[1];
-                if (first == 0 && last == taps) {
-                    from[lines] = line;
-                    to[lines++] = result;
-                } else {
-                    alone[0] = line;
-                    steps_of(&c, 1, first, last < first ? first : last, alone, &result);
-                }
-                if (lines == TSAD_LINES) {
-                    steps_of(&c, lines, 0, taps, from, to);
-                    lines = 0;
-                }
+                    from[lines] += (at + first * dilation - before) * xs[1];
+                to[lines++] = y + window * y_pitch + (row * out_steps + t) * out;
+                /* Steps with all their taps wait for each other; called from one place, the loops are there once. */
+                if (lines < TSAD_LINES && more && first == 0 && last == taps &&
+                    tsad_first_tap(next, dilation, before) == 0 &&
+                    tsad_last_tap(next, steps, taps, dilation, before) == taps)
+                    continue;
+                steps_of(&c, lines, first, last, from, to);
+                lines = 0;
             }
-    if (lines > 0)
-        steps_of(&c, lines, 0, taps, from, to);
 }
