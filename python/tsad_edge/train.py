@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ EVALUATION_WINDOWS = 2048
 
 SOLVER_WINDOWS = 4096
 """Most windows a model is fitted to at one go; more are thinned out evenly."""
+
+PASSES = 4
+"""Most times that an epoch of a fold sees each window, on average; a short fold has so few that many are repetition."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,9 @@ def fit_entity(
 
     With ``kind: blocks`` it is fitted on `fit`, stopped on `stop` (best weights restored) and scored on `threshold`.
     With ``kind: folds`` (series too short for three blocks) two models are each fitted on one half and score the
-    other, and the final model is fitted on the whole series; all three train for the full number of epochs. A model
-    that is fitted at one go sees the windows of `fit` thinned out evenly, and has nothing to stop.
+    other, and the final model is fitted on the whole series; all three train for the full number of epochs, of at most
+    `PASSES` times the windows there are. A model that is fitted at one go sees the windows of `fit` thinned out evenly,
+    and has nothing to stop.
 
     Bit for bit reproducible on one machine: one thread, seeded draws, deterministic kernels. The arguments can be
     pickled, so entities can be spread over processes.
@@ -197,8 +202,11 @@ def _fit(
     """One fit from fresh weights."""
     with torch.random.fork_rng(devices=[]):
         scorer = _fresh(model, hyper, fit_on, window, seed)
+        z = windows(_standardised(scorer, fit_on), window)
+        if stop_on is None and isinstance(scorer.hyper, Hyper):
+            most = math.ceil(PASSES * len(z) / scorer.hyper.batch)
+            scorer.hyper = replace(scorer.hyper, steps=min(scorer.hyper.steps, most))
         learner = scorer.learner()
-    z = windows(_standardised(scorer, fit_on), window)
     z_stop = None if stop_on is None else windows(_standardised(scorer, stop_on), window)
     if isinstance(learner, Solver):
         learner.fit(_thinned(z, SOLVER_WINDOWS))

@@ -12,7 +12,7 @@ import torch
 from tsad_edge import train
 from tsad_edge.models import MODELS, Hyper, build
 from tsad_edge.scoring import one_thread, score_series
-from tsad_edge.train import Fitted, entity_seed, fit_entity, untrained
+from tsad_edge.train import PASSES, Fitted, entity_seed, fit_entity, untrained
 
 NAMES = sorted(MODELS)
 STEPPED = [name for name in NAMES if issubclass(MODELS[name].hyper, Hyper)]  # the others are fitted at one go
@@ -132,6 +132,14 @@ def test_folds(name: str) -> None:
     own = score_series(fitted.scorer, values[:300], WINDOW)[WINDOW - 1 :]
     assert not np.array_equal(own.astype(np.float32), fitted.held_back_scores[: 300 - 19])
     assert not np.array_equal(changed.held_back_scores[300 - 19 :], fitted.held_back_scores[300 - 19 :])
+
+
+def test_a_short_fold_is_not_shown_more_often_than_passes_allow() -> None:
+    """The final model sees 581 windows: at 128 a batch, 4 passes are 19 batches, not the 30 that the model asks for."""
+    fitted = fit_entity(series(rows=600), FOLDS, WINDOW, "gan", {"epochs": 1})
+    assert fitted.scorer.hyper.steps == -(-PASSES * (600 - WINDOW + 1) // 128) == 19
+    few = fit_entity(series(rows=600), FOLDS, WINDOW, "gan", {"epochs": 1, "steps": 2})
+    assert few.scorer.hyper.steps == 2
 
 
 def test_constant_series() -> None:

@@ -35,7 +35,7 @@ class Hyper(Settings):
     epochs: int = 60
     """Most epochs; where there is no block to stop on, exactly this many."""
     steps: int = 30
-    """Batches in an epoch, drawn by seed: training takes as long for a short series as for a long one."""
+    """Batches in an epoch, drawn by seed: training takes no longer for a long series than for a short one."""
     batch: int = 128
     """Windows in a batch."""
     patience: int = 12
