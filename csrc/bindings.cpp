@@ -197,7 +197,7 @@ class Detector {
         return scores;
     }
 
-    py::tuple run(const py::array &samples, const std::optional<py::array> &t) {
+    py::tuple run(const py::array &samples, const std::optional<py::array> &t, bool finish) {
         const auto n = rows_of(samples);
         const std::int64_t *times = t ? times_of(*t, n) : nullptr;
         py::array_t<float> scores(static_cast<py::ssize_t>(n));
@@ -225,7 +225,7 @@ class Detector {
             }
             if (i < n)
                 after = std::to_string(soonest() - 1);
-            else if (tsad_finish(&d_))
+            else if (finish && tsad_finish(&d_))
                 events.push_back(d_.record);
         }
         if (i < n) /* only for given times: the row index always increases */
@@ -368,8 +368,9 @@ PYBIND11_MODULE(_core, module) {
         .def("score", &Detector::score, py::arg("samples"),
              "Scores (n,) of samples (n, C) float32; NaN while warming up and where a value is not finite.")
         .def(
-            "run", &Detector::run, py::arg("samples"), py::arg("t") = py::none(),
+            "run", &Detector::run, py::arg("samples"), py::arg("t") = py::none(), py::arg("finish") = true,
             "Step through samples (n, C) at times t (n,) int64, by default the row index, and finish.\n\n"
+            "A series may come in pieces; all but the last one are not to finish: an event may go on.\n"
             "Returns scores (n,), alarms (n,) and the events that ended. A time that does not increase is a ValueError;"
             "\nthe samples before it have been taken.")
         .def("step", &Detector::step, py::arg("t"), py::arg("sample"),

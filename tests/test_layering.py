@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 # Python: each layer may import what stands in a later one.
 PYTHON_LAYERS = [
     ["cli"],
+    ["registry"],
     ["stages", "own_model", "doctor"],
     ["entity", "report"],
     ["train", "threshold", "check", "aggregate", "toolchain", "timing", "bring", "project"],

@@ -24,7 +24,8 @@ Options = dict[str, dict[str, Any]]
 class Verb:
     """What it does when it is called with its options, an example that runs, and the options as argparse wants them.
 
-    It returns the exit code. A group of options that belong together has a heading of its own.
+    It returns the exit code. A group of options that belong together has a heading of its own. `extra` is what pip installs
+    where an import fails.
     """
 
     call: Callable[..., int]
@@ -33,6 +34,7 @@ class Verb:
     options: Options
     group: str = ""
     grouped: Options = field(default_factory=dict)
+    extra: str = "train"
 
 
 def _say(text: str | None, code: int = 0) -> int:
@@ -87,6 +89,30 @@ def _doctor(json: bool) -> int:
     return _say(text, 0 if doctor.sufficient(found) else 1)
 
 
+def _push(reference: str) -> int:
+    from . import registry
+
+    return _say(registry.push(reference))
+
+
+def _pull(reference: str, folder: str) -> int:
+    from . import registry
+
+    return _say(registry.pull(reference, folder))
+
+
+def _promote(reference: str, stage: str) -> int:
+    from . import registry
+
+    return _say(registry.promote(reference, stage))
+
+
+def _versions(reference: str, json: bool) -> int:
+    from . import registry
+
+    return _say(_dumped(registry.inventory(reference)) if json else registry.listing(reference))
+
+
 def _dumped(tree: Any) -> str:
     return json.dumps(tree, indent=2)
 
@@ -127,6 +153,9 @@ CONVERT = (
     "--calibrate normal.csv --check test.csv --out pump7"
 )
 
+REFERENCE: Options = {"reference": {"help": "HOST/PATH/NAME:VERSION; pull also takes :STAGE and @sha256:DIGEST"}}
+GROUPS = {"registry": "keep versions of models with their proof in an OCI registry, and tag their commits"}
+"""First words that several verbs share."""
 VERBS = {
     "init": Verb(
         _init,
@@ -161,6 +190,34 @@ VERBS = {
         "tsad report --against main",
         PARAMS | REPORT | JSON,
     ),
+    "registry push": Verb(
+        _push,
+        "keep the committed results, models and proof as a version, and tag the commit",
+        "tsad registry push 127.0.0.1:5000/plant/pump:v1.2.0",
+        REFERENCE,
+        extra="pipeline",
+    ),
+    "registry pull": Verb(
+        _pull,
+        "bring a version into a folder, every file compared with its digest",
+        "tsad registry pull 127.0.0.1:5000/plant/pump:prod pump",
+        REFERENCE | {"folder": {"help": "to make; must not exist, or be empty"}},
+        extra="registry",
+    ),
+    "registry list": Verb(
+        _versions,
+        "print the versions there are, with their stages and what was found of them",
+        "tsad registry list 127.0.0.1:5000/plant/pump",
+        {"reference": {"help": "HOST/PATH/NAME"}} | JSON,
+        extra="registry",
+    ),
+    "registry promote": Verb(
+        _promote,
+        "give a version a stage; refused where its check did not pass",
+        "tsad registry promote 127.0.0.1:5000/plant/pump:v1.2.0 --stage prod",
+        REFERENCE | {"--stage": {"required": True, "metavar": "NAME", "help": "such as prod"}},
+        extra="registry",
+    ),
     "list": Verb(_list, "print the data sets, models and operators there are", "tsad list --json", JSON),
 }
 
@@ -179,12 +236,18 @@ def parser() -> argparse.ArgumentParser:
         epilog="A whole run: tsad prepare && tsad train && tsad test && tsad evaluate && tsad convert && tsad check",
     )
     made.add_argument("--version", action="version", version=f"tsad {__version__}")
-    verbs = made.add_subparsers(dest="verb", required=True, metavar="verb")
+    places = {"": made.add_subparsers(dest="verb", required=True, metavar="verb")}
     for name, verb in VERBS.items():
+        group_name, _, word = name.rpartition(" ")
+        if group_name not in places:
+            shared = places[""].add_parser(group_name, help=GROUPS[group_name], description=GROUPS[group_name])
+            places[group_name] = shared.add_subparsers(dest="second", required=True, metavar="verb")
         lines = textwrap.wrap(verb.example, 76, break_long_words=False, break_on_hyphens=False)
         example = "example:\n  " + " \\\n    ".join(lines)
         as_it_is = argparse.RawDescriptionHelpFormatter
-        one = verbs.add_parser(name, help=verb.help, description=verb.help, epilog=example, formatter_class=as_it_is)
+        one = places[group_name].add_parser(
+            word, help=verb.help, description=verb.help, epilog=example, formatter_class=as_it_is
+        )
         for option, words in verb.options.items():
             one.add_argument(option, **words)
         group = one.add_argument_group(verb.group)
@@ -210,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     reader = parser()
     chosen = vars(reader.parse_args(arguments))
-    name = chosen.pop("verb")
+    name = " ".join([chosen.pop("verb"), *([chosen.pop("second")] if "second" in chosen else [])])
     given = {option for option in OWN if option.removeprefix("--").replace("-", "_") in chosen}
     if name == "convert" and given and (lacking := [option for option in NEEDED if option not in given]):
         reader.error(f"convert: a model of your own needs {', '.join(lacking)}, too")
@@ -220,7 +283,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         print(f"tsad {name}: {error}", file=sys.stderr)
         return 1
     except ImportError as error:
-        print(f"tsad {name}: {error}; pip install 'tsad-edge[train]' torch==2.13.0 brings it", file=sys.stderr)
+        torch = " torch==2.13.0" if VERBS[name].extra in ("train", "pipeline") else ""
+        print(f"tsad {name}: {error}; pip install 'tsad-edge[{VERBS[name].extra}]'{torch} brings it", file=sys.stderr)
         return 1
 
 

@@ -41,23 +41,43 @@ def build(models: Path, out: Path, *, tap: bool = False) -> None:
     RuntimeError
         CMake or a compiler is missing, or the C does not compile; holds the end of the compiler's own words.
     """
+    if not (os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
+        raise RuntimeError("no C compiler found; install gcc (Debian, Ubuntu: apt install build-essential)")
+    with replaced(out) as (fresh,), tempfile.TemporaryDirectory(prefix=f"{out.name}-", dir=out.parent) as scratch:
+        tree = Path(scratch)
+        configure(tree, f"-DTSAD_MODELS={models.resolve()}", f"-DTSAD_TAP={'ON' if tap else 'OFF'}")
+        compile_tree(tree)
+        for product in [edge_binary(tree), *sorted(tree.glob("libm_*.so"))]:
+            shutil.copy2(product, fresh / product.name)
+
+
+def configure(tree: Path, *options: str) -> None:
+    """Prepare the directory `tree` for `compile_tree`; `options` are those of CMakeLists.txt.
+
+    Raises
+    ------
+    RuntimeError
+        CMake is missing, or finds something wrong.
+    """
     cmake, ninja = find("cmake"), find("ninja")
     if cmake is None:
         raise RuntimeError(
             "cmake was not found; it is needed to compile: pip install 'tsad-edge[train]', or your system's package"
         )
-    if not (os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")):
-        raise RuntimeError("no C compiler found; install gcc (Debian, Ubuntu: apt install build-essential)")
     generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
-    with replaced(out) as (fresh,), tempfile.TemporaryDirectory(prefix=f"{out.name}-", dir=out.parent) as scratch:
-        tree = Path(scratch)
-        _run(
-            [cmake, "-S", str(sources()), "-B", str(tree), *generator, "-DCMAKE_BUILD_TYPE=Release"]
-            + [f"-DTSAD_MODELS={models.resolve()}", f"-DTSAD_TAP={'ON' if tap else 'OFF'}"]
-        )
-        _run([cmake, "--build", str(tree), "--parallel", str(os.cpu_count() or 1)])
-        for product in [edge_binary(tree), *sorted(tree.glob("libm_*.so"))]:
-            shutil.copy2(product, fresh / product.name)
+    run([cmake, "-S", str(sources()), "-B", str(tree), *generator, "-DCMAKE_BUILD_TYPE=Release", *options])
+
+
+def compile_tree(tree: Path, *targets: str) -> None:
+    """Compile what `configure` prepared: all of it, or some of its targets.
+
+    Raises
+    ------
+    RuntimeError
+        The C does not compile or link; holds the end of the compiler's own words.
+    """
+    chosen = ["--target", *targets] if targets else []
+    run([find("cmake") or "cmake", "--build", str(tree), "--parallel", str(os.cpu_count() or 1), *chosen])
 
 
 def edge_binary(directory: Path) -> Path:
@@ -82,7 +102,7 @@ def code_bytes(path: Path) -> int | None:
     tool = shutil.which("size")
     if tool is None:
         return None
-    rows = [line.split() for line in _run([tool, "-A", str(path)]).splitlines()]
+    rows = [line.split() for line in run([tool, "-A", str(path)]).splitlines()]
     return sum(int(row[1]) for row in rows if row and row[0] == ".text")
 
 
@@ -97,7 +117,8 @@ def find(name: str) -> str | None:
     return shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name)
 
 
-def _run(command: list[str]) -> str:
+def run(command: list[str]) -> str:
+    """What a program prints; a RuntimeError with the end of its words when it fails."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         words = (done.stdout + done.stderr).strip().splitlines()

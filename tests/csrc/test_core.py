@@ -119,6 +119,10 @@ def test_events(tiny: "_core.Model") -> None:
     assert detector.event is None
     detector.run(x[:5])
     assert detector.run(x[5:])[2].tolist()[0] == (2, 5, 6, 40.0, 5, 1)
+    # In pieces that do not finish, an event goes on.
+    detector = _core.Detector(tiny)
+    assert detector.run(x[:5], t[:5], finish=False)[2].tolist() == []
+    assert detector.run(x[5:], t[5:])[2].tolist() == events.tolist()
 
 
 def test_decide_is_the_second_half_of_step(tiny: "_core.Model") -> None:

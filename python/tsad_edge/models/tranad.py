@@ -54,8 +54,8 @@ class Tranad(Scorer):
     Without state between windows; compiled, at W = 100:
 
     channels  multiply-adds  weights and positions  memory
-    1         176,000        25 kB                  35 kB
-    38        254,000        40 kB                  50 kB
+    1         118,000        24 kB                  30 kB
+    38        197,000        39 kB                  44 kB
 
     What the reference (AII4-0/tsad-benchmark, ``models/tranad.py``) got wrong, and what differs here:
 

@@ -39,8 +39,8 @@ class Transformer(Forecaster):
     hardly more. Without state between windows; compiled, at W = 100:
 
     channels  multiply-adds  weights and positions  memory
-    1         130,000        29 kB                  39 kB
-    38        219,000        36 kB                  53 kB
+    1         26,000         29 kB                  30 kB
+    38        115,000        36 kB                  45 kB
 
     What the reference (AII4-0/tsad-benchmark, ``models/transformer.py``) got wrong, and what differs here:
 
