@@ -22,8 +22,8 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
     "gan": [{}, {"tail": 10}],
     "vae": [{}, {"tail": 10}],
     "usad": [{}, {"tail": 10}],
-    "pca": [{}, {"lags": 10}, {"lags": 50}, {"lags": 100, "components": 16}],
-    "kmeans": [{}, {"lags": 10}, {"lags": 30, "centres": 64}, {"lags": 50, "centres": 64}, {"lags": 50}],
+    "pca": [{}, {"share": 0.1}, {"share": 0.3}, {"share": 1.0, "components": 16}],
+    "kmeans": [{}, {"share": 0.1}, {"share": 0.2}, {"share": 0.3, "centres": 64}, {"centres": 64}],
 }
 """Model -> what its defaults are compared with, the defaults themselves first: they stay where nothing is better. Other
 models keep their defaults untried."""

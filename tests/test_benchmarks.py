@@ -62,7 +62,7 @@ def test_a_trial_is_kept_until_settings_or_sources_change(
     monkeypatch.setattr(trials, "detector", lambda trial: made.append(trial) or {"vus_pr": 0.0})
     assert trials.one(trial, "code 1") == found and made == []
     assert trials.one(trial, "code 2") == {"vus_pr": 0.0}
-    other = trials.Trial("tune", "SKAB", "pump-1", "model", "pca", 1, (("lags", 5),))
+    other = trials.Trial("tune", "SKAB", "pump-1", "model", "pca", 1, (("share", 0.2),))
     assert trials.one(other, "code 1") == {"vus_pr": 0.0} and made == [trial, other]
     assert not list(place.rglob("*.part"))
 
@@ -81,8 +81,8 @@ def test_the_best_mean_over_data_sets_is_chosen(scripts: Any) -> None:
     results: dict[Any, Any] = {}
     for hyper, skab, nab in (
         ((), [0.2, 0.4], [0.9]),
-        ((("lags", 10),), [0.7, 0.7], [0.5]),
-        ((("lags", 9),), [0.6], [0.6]),
+        ((("share", 0.1),), [0.7, 0.7], [0.5]),
+        ((("share", 0.3),), [0.6], [0.6]),
     ):
         for dataset, values in (("SKAB", skab), ("NAB", nab)):
             for number, value in enumerate(values):
@@ -92,20 +92,20 @@ def test_the_best_mean_over_data_sets_is_chosen(scripts: Any) -> None:
     scores = tune.means(results, ["SKAB", "NAB"])
     assert scores["pca", ()] == pytest.approx([0.3, 0.9])
     assert tune.chosen(scores) == {"pca": {}}  # .6 each: the defaults, which stand first, stay
-    results[trials.Trial("tune", "NAB", "e8", "model", "pca", 1, (("lags", 10),))] = {"vus_pr": 0.51}
+    results[trials.Trial("tune", "NAB", "e8", "model", "pca", 1, (("share", 0.1),))] = {"vus_pr": 0.51}
     assert tune.chosen(tune.means(results, ["SKAB", "NAB"])) == {"pca": {}}  # better, but by less than a seed's worth
-    results[trials.Trial("tune", "NAB", "e8", "model", "pca", 1, (("lags", 10),))] = {"vus_pr": 0.9}
+    results[trials.Trial("tune", "NAB", "e8", "model", "pca", 1, (("share", 0.1),))] = {"vus_pr": 0.9}
     scores = tune.means(results, ["SKAB", "NAB"])
-    assert tune.chosen(scores) == {"pca": {"lags": 10}}
-    assert "| **pca lags 10** | 0.700 | 0.700 | 0.700 |" in tune.table(scores, ["SKAB", "NAB"])
+    assert tune.chosen(scores) == {"pca": {"share": 0.1}}
+    assert "| **pca share 0.1** | 0.700 | 0.700 | 0.700 |" in tune.table(scores, ["SKAB", "NAB"])
 
 
 def test_the_choice_is_frozen_in_params(scripts: Any) -> None:
     text = (ROOT / "params.yaml").read_text()
     frozen = scripts["tune"].frozen
-    once = frozen(text, {"pca": {"lags": 7, "components": 3}, "gan": {}})
-    assert yaml.safe_load(once)["train"]["hyper"] == {"pca": {"lags": 7, "components": 3}}
-    assert frozen(once, {"pca": {"lags": 7, "components": 3}}) == once
+    once = frozen(text, {"pca": {"share": 0.7, "components": 3}, "gan": {}})
+    assert yaml.safe_load(once)["train"]["hyper"] == {"pca": {"share": 0.7, "components": 3}}
+    assert frozen(once, {"pca": {"share": 0.7, "components": 3}}) == once
     assert yaml.safe_load(frozen(once, {"gan": {}}))["train"]["hyper"] == {}
     rest = {key: value for key, value in yaml.safe_load(once)["train"].items() if key != "hyper"}
     assert rest == {key: value for key, value in yaml.safe_load(text)["train"].items() if key != "hyper"}

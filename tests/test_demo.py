@@ -67,6 +67,6 @@ def test_readme_shows_the_operator_table() -> None:
     assert block("operators").strip() == codegen.ops_table().strip()
 
 
-@pytest.mark.parametrize("name", ["msl", "tune", "accuracy"])
+@pytest.mark.parametrize("name", ["proof", "tune", "accuracy"])
 def test_readme_shows_the_tables_of_benchmarks(name: str) -> None:
     assert block(name).strip() == (ROOT / "benchmarks" / f"{name}.md").read_text().strip()

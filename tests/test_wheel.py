@@ -88,9 +88,8 @@ def test_a_project_made_by_the_wheel_goes_to_a_proven_detector(clean: Path, tmp_
         pins = ["--no-index", "--no-deps", "-r", "requirements.txt"]
         assert "Successfully installed" not in run(clean, "-m", "pip", "install", *pins, cwd=plant), "all is there"
         knobs = plant / "params.yaml"
-        for before, after in {"hyper: {}": "hyper: {gan: {epochs: 2}}", "1 per 1000": "9 per 1000"}.items():
-            assert before in knobs.read_text()
-            knobs.write_text(knobs.read_text().replace(before, after))
+        assert "1 per 1000" in knobs.read_text()
+        knobs.write_text(knobs.read_text().replace("1 per 1000", "9 per 1000"))
         repro = [clean, "-m", "dvc", "repro"]
         said = run(*repro, cwd=plant, **alone)
         assert said.count("Running stage") == 6

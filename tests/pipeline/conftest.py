@@ -90,7 +90,7 @@ def small(params: Path) -> None:
     """One pump, two epochs: seconds instead of half a minute."""
     tree = yaml.safe_load(params.read_text())
     tree["prepare"]["entities"] = ["pump-1"]
-    tree["train"] |= {"hyper": {"gan": {"epochs": 2}}, "false_alarms": "5 per 1000 samples"}
+    tree["train"] |= {"model": "gan", "hyper": {"gan": {"epochs": 2}}, "false_alarms": "5 per 1000 samples"}
     params.write_text(yaml.safe_dump(tree, sort_keys=False))
 
 

@@ -12,7 +12,7 @@ from tsad_edge import params, stages
 
 QUICK = """
 prepare: {entities: [pump-1]}
-train: {hyper: {gan: {epochs: 3}}, false_alarms: 5 per 1000 samples}
+train: {model: gan, hyper: {gan: {epochs: 3}}, false_alarms: 5 per 1000 samples}
 """
 
 

@@ -31,7 +31,7 @@ def series(rows: int = 1200, seed: int = 1) -> np.ndarray:
     return (clean + rng.standard_normal(clean.shape) * [0.02, 0.5, 0.0]).astype(np.float32)
 
 
-def solved(name: str, values: np.ndarray, hyper: dict[str, int] | None = None) -> tuple[Scorer, torch.Tensor]:
+def solved(name: str, values: np.ndarray, hyper: dict[str, float] | None = None) -> tuple[Scorer, torch.Tensor]:
     """A model fitted to all windows of a series, and those windows, standardised."""
     torch.manual_seed(3)
     scorer = build(name, WINDOW, values.shape[1], hyper)
@@ -43,10 +43,10 @@ def solved(name: str, values: np.ndarray, hyper: dict[str, int] | None = None) -
     return scorer, z
 
 
-@pytest.mark.parametrize("lags", [7, 20, 50])
-def test_pca_is_that_of_scikit_learn(lags: int) -> None:
-    pca, z = solved("pca", series(), {"lags": lags, "components": 5})
-    assert isinstance(pca, Pca) and pca.lags == min(lags, WINDOW)
+@pytest.mark.parametrize(("share", "lags"), [(0.35, 7), (1.0, 20), (2.5, 20)])
+def test_pca_is_that_of_scikit_learn(share: float, lags: int) -> None:
+    pca, z = solved("pca", series(), {"share": share, "components": 5})
+    assert isinstance(pca, Pca) and pca.lags == lags
     newest = z[:, -pca.lags :].flatten(1).numpy()
     theirs = PCA(5).fit(newest)
     rest = newest - theirs.inverse_transform(theirs.transform(newest))
@@ -57,14 +57,14 @@ def test_pca_is_that_of_scikit_learn(lags: int) -> None:
 def test_pca_of_many_values_is_drawn_by_seed() -> None:
     """Above 1000 values scikit-learn's randomised algorithm is used; its draws are ours."""
     values = np.random.default_rng(1).standard_normal((300, 60)).astype(np.float32)
-    one, two = (solved("pca", values)[0].state_dict() for _ in range(2))
+    one, two = (solved("pca", values, {"share": 1.0})[0].state_dict() for _ in range(2))
     assert one["project.weight"].shape == (8, 1200)
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
 def test_kmeans_is_that_of_scikit_learn() -> None:
     """Score = squared distance to scikit-learn's nearest centre, per value; parts are its channels'."""
-    kmeans, z = solved("kmeans", series(), {"lags": 9, "centres": 8})
+    kmeans, z = solved("kmeans", series(), {"share": 0.45, "centres": 8})
     assert isinstance(kmeans, KMeans)
     newest = z[:, -9:].flatten(1).numpy()
     theirs = Clustering(8, n_init=1, random_state=kmeans_seed()).fit(newest)
@@ -83,7 +83,7 @@ def kmeans_seed() -> int:
 
 def test_kmeans_weighs_before_it_chooses() -> None:
     """Two centres, one near in each channel: the heavier channel decides."""
-    kmeans = build("kmeans", 2, 2, {"lags": 1, "centres": 2})
+    kmeans = build("kmeans", 2, 2, {"share": 0.5, "centres": 2})
     assert isinstance(kmeans, KMeans)
     centres = torch.tensor([[0.0, 10.0], [10.0, 0.0]])  # [channel, centre]: centre 0 is (0, 10), centre 1 is (10, 0)
     kmeans.inner.copy_(-2 * centres.reshape(4, 1, 1))
@@ -235,7 +235,7 @@ def test_weights_fit_a_microcontroller(name: str) -> None:
         ("cnn", 4, {}, "prepare.window is 4; the cnn needs at least 5"),
         ("tcn", 5, {}, "prepare.window is 5; a tcn of 3 taps needs at least 6"),
         ("tcn", 50, {"taps": 1}, "train.hyper.taps is 1"),
-        ("pca", 50, {"epochs": 3}, "no 'epochs' for model 'pca'; known: lags, components"),
+        ("pca", 50, {"epochs": 3}, "no 'epochs' for model 'pca'; known: share, components"),
         ("moving_z", 50, {"hidden": 3}, "no 'hidden' for model 'moving_z'; known: none"),
     ],
 )

@@ -89,7 +89,7 @@ def test_floors_are_calibrated_as_the_model_is(empty: Path, stage: Stage) -> Non
     Path("all.csv").write_text("a\n" + "\n".join(f"{value:.4f}" for (value,) in rows) + "\n")
     Path("params.yaml").write_text(
         "prepare: {dataset: own, window: 50, csv: {train: all.csv, train_fraction: 0.6}}\n"
-        "train: {hyper: {gan: {epochs: 1}}, false_alarms: 9 per 1000 samples}"
+        "train: {model: gan, hyper: {gan: {epochs: 1}}, false_alarms: 9 per 1000 samples}"
     )
     for name in ("prepare", "train", "test"):
         stage(name)
@@ -107,7 +107,7 @@ def test_scrambled_labels_change_nothing_but_labels(empty: Path, stage: Stage) -
     values = draw.normal(size=(900, 2)).round(3)
     Path("params.yaml").write_text(
         "prepare: {dataset: own, window: 20, csv: {train: all.csv, label: fault, train_fraction: 0.6}}\n"
-        "train: {hyper: {gan: {epochs: 2}}, false_alarms: 9 per 1000 samples}"
+        "train: {model: gan, hyper: {gan: {epochs: 2}}, false_alarms: 9 per 1000 samples}"
     )
     seen = []
     for shuffled in (False, True):

@@ -51,6 +51,17 @@ class Hyper(Settings):
         return optimiser, torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, total_iters=steps)
 
 
+def newest(share: float, window: int) -> int:
+    """How many samples a share of the window is, at least one and at most all.
+
+    Examples
+    --------
+    >>> newest(0.5, 50), newest(0.001, 50), newest(3, 50)
+    (25, 1, 50)
+    """
+    return max(1, min(round(share * window), window))
+
+
 class Learner(ABC):
     """Everything that only training needs (optimisers, a discriminator); thrown away afterwards."""
 

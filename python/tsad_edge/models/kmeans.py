@@ -15,15 +15,15 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.nn import functional as F
 
-from .base import Scorer, Settings, Solver
+from .base import Scorer, Settings, Solver, newest
 
 
 @dataclass(frozen=True)
 class KMeansHyper(Settings):
-    """Size of the model: centres * lags * channels weights."""
+    """Size of the model: centres * share * window * channels weights."""
 
-    lags: int = 20
-    """Samples at the end of the window that are compared; a shorter window is taken whole."""
+    share: float = 0.5
+    """Of the window, at its end, that is compared."""
     centres: int = 32
     """Centres of normal windows."""
 
@@ -56,16 +56,16 @@ class KMeans(Scorer):
     def __init__(self, window: int, channels: int, hyper: KMeansHyper) -> None:
         super().__init__(window, channels)
         self.hyper = hyper
-        self.lags = min(hyper.lags, window)
+        self.lags = newest(hyper.share, window)
         self.register_buffer("inner", torch.zeros(channels * hyper.centres, 1, self.lags))
         self.register_buffer("square", torch.zeros(channels * hyper.centres))
 
     def distances(self, z: Tensor) -> Tensor:
         """Mean squared distance (B, C, K) of each channel's last `lags` samples of z (B, W, C) to each centre."""
-        newest = z[:, -self.lags :].transpose(1, 2)  # (B, C, lags)
+        last = z[:, -self.lags :].transpose(1, 2)  # (B, C, lags)
         # |x - c|^2 = |x|^2 - 2 x.c + |c|^2: a product for all centres, where differences would fill memory.
-        products = F.conv1d(newest, self.inner, self.square, groups=self.channels)
-        energy = (newest * newest).sum(dim=2, keepdim=True)
+        products = F.conv1d(last, self.inner, self.square, groups=self.channels)
+        energy = (last * last).sum(dim=2, keepdim=True)
         return F.relu(products.reshape(-1, self.channels, self.hyper.centres) + energy) * (1.0 / self.lags)
 
     def errors(self, z: Tensor) -> Tensor:
@@ -104,12 +104,12 @@ class KMeansSolver(Solver):
     def fit(self, z: Tensor) -> None:
         """Fit to z (n, W, C); where there are too few different windows, centres repeat."""
         model = self.kmeans
-        newest = z[:, -model.lags :].flatten(1).numpy()
-        count = min(model.hyper.centres, len(newest))
+        last = z[:, -model.lags :].flatten(1).numpy()
+        count = min(model.hyper.centres, len(last))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different windows than centres: no harm
-            found = Clustering(count, n_init=1, random_state=self.seed).fit(newest).cluster_centers_
-        rows = np.resize(found, (model.hyper.centres, newest.shape[1]))  # repeats
+            found = Clustering(count, n_init=1, random_state=self.seed).fit(last).cluster_centers_
+        rows = np.resize(found, (model.hyper.centres, last.shape[1]))  # repeats
         centres = rows.reshape(-1, model.lags, model.channels).transpose(2, 0, 1)  # (C, K, lags)
         kernels = torch.from_numpy(np.ascontiguousarray(centres)).reshape(-1, 1, model.lags)
         model.inner.copy_(-2.0 * kernels)

@@ -12,7 +12,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from .base import Scorer, Settings, Solver
+from .base import Scorer, Settings, Solver, newest
 
 LEAST_VARIANCE = 1e-6
 """Of a component, where values have variance 1. Below, it is a direction in which normal data does not move (a constant
@@ -21,11 +21,11 @@ channel), and must not be allowed to express what moves there later."""
 
 @dataclass(frozen=True)
 class PcaHyper(Settings):
-    """Size of the PCA: 2 * components * lags * channels weights."""
+    """Size of the PCA: 2 * components * share * window * channels weights."""
 
-    lags: int = 30
-    """Samples at the end of the window that are looked at and scored; a shorter window is taken whole. For one channel,
-    anomalies of shape are found better with as many as the window has; with many channels 10 are enough."""
+    share: float = 0.5
+    """Of the window, at its end, that is looked at and scored; the whole finds anomalies of shape better, a tenth those
+    of level, and is enough for many channels."""
     components: int = 8
     """Principal components that are normal; at most half as many as there are values to look at."""
 
@@ -53,7 +53,7 @@ class Pca(Scorer):
     def __init__(self, window: int, channels: int, hyper: PcaHyper) -> None:
         super().__init__(window, channels)
         self.hyper = hyper
-        self.lags = min(hyper.lags, window)
+        self.lags = newest(hyper.share, window)
         values = self.lags * channels
         components = max(1, min(hyper.components, values // 2))
         self.project = nn.Linear(values, components)
@@ -65,8 +65,8 @@ class Pca(Scorer):
 
     def errors(self, z: Tensor) -> Tensor:
         """Mean squared reconstruction error (B, C) over the last `lags` samples of z (B, W, C)."""
-        newest = self.looked_at(z)
-        difference = (self.output(self.project(newest)) - newest).reshape(-1, self.lags, self.channels)
+        values = self.looked_at(z)
+        difference = (self.output(self.project(values)) - values).reshape(-1, self.lags, self.channels)
         return (difference * difference).mean(dim=1)
 
     def learner(self) -> Solver:
@@ -84,11 +84,11 @@ class PcaSolver(Solver):
     @torch.no_grad()
     def fit(self, z: Tensor) -> None:
         """Fit to z (n, W, C); where the windows have fewer components than there is room for, the rest are zero."""
-        newest = self.pca.looked_at(z).numpy()
+        values = self.pca.looked_at(z).numpy()
         project, output = self.pca.project, self.pca.output
-        count = min(project.out_features, len(newest))
+        count = min(project.out_features, len(values))
         with np.errstate(invalid="ignore"):  # shares of a variance of zero, where all channels are constant
-            found = PCA(count, random_state=self.seed).fit(newest)
+            found = PCA(count, random_state=self.seed).fit(values)
         components = np.zeros((project.out_features, project.in_features), np.float32)
         components[:count] = found.components_ * (found.explained_variance_ > LEAST_VARIANCE)[:, None]
         project.weight.copy_(torch.from_numpy(components))
