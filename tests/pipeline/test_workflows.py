@@ -12,6 +12,7 @@ import sys
 import tarfile
 import tomllib
 import urllib.request
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +28,9 @@ NOT_RUN = {
     "pipeline/install": "installs everything anew, minutes: test_newcomer.py (slow) runs `make demo` in a fresh clone",
     "deploy/install": "the same",
     "release/publish": "writes a release",
+    "rollout/image": "wants a Docker daemon: tests/shipping/test_container.py (slow) runs the Dockerfile's commands",
 }
-SLOW = ["pipeline/sanitizers", "deploy/distributions"]  # these compile everything
+SLOW = ["pipeline/sanitizers", "deploy/distributions", "rollout/wheel"]  # these compile everything
 RUN = [
     "pipeline/repro",
     "pipeline/report",
@@ -39,12 +41,15 @@ RUN = [
     "deploy/bundle",
     "release/version",
     "release/checksums",
+    "rollout/model",
+    "rollout/cluster",
 ]
 EXPRESSIONS = {
     "${{ secrets.AWS_ACCESS_KEY_ID }}": "",
     "${{ secrets.AWS_SECRET_ACCESS_KEY }}": "",
     "${{ vars.AWS_DEFAULT_REGION }}": "",
     "${{ github.token }}": "bot",
+    "${{ secrets.KUBECONFIG }}": "",
     "${{ github.event.pull_request.number }}": "7",
     "${{ github.server_url }}/${{ github.repository }}/actions/runs/${{ github.run_id }}": "https://example.org/run/1",
 }
@@ -176,6 +181,35 @@ def test_what_was_not_proven_is_not_packed(place: Place) -> None:
         library.write(b"!")
     assert "run `dvc repro`" in place.run("deploy/bundle", code=1)
     assert not (place.clone / "build/bundle").exists()
+
+
+def test_a_promoted_version_is_pulled_by_its_digest_and_rolled_out(
+    place: Place, registry: str, cluster: Any, kubectl: str, tmp_path: Path
+) -> None:
+    reference = f"{registry}/plant/pump:v1.2.0"
+    for command in (["push", reference], ["promote", reference, "--stage", "prod"]):
+        subprocess.run(["tsad", "registry", *command], cwd=place.clone, env=place.environment, check=True)
+    promoted = {"TSAD_REGISTRY": f"{registry}/plant", "GITHUB_REF_NAME": "pump#prod#1", "RUNNER_TEMP": str(tmp_path)}
+    said = place.run("rollout/model", **promoted)
+    assert "detectors pump-1, built" in said and f"{registry}/plant/pump:v1.2.0@sha256:" in said
+    pulled = place.clone / "build/image/model/build/native/libm_pump_1.so"
+    assert pulled.read_bytes() == (place.clone / "build/native/libm_pump_1.so").read_bytes()
+    image = f"{registry}/plant/tsad@sha256:{64 * '1'}"
+    (place.clone / "build/image/digest").write_text(f"{image}\n")
+    said = place.run("rollout/cluster", KUBECONFIG_TEXT=cluster.kubeconfig.read_text(), **promoted)
+    assert "successfully rolled out" in said
+    assert cluster.sent()[-1]["body"]["spec"]["template"]["spec"]["containers"][0]["image"] == image
+    subprocess.run(["git", "tag", "--delete", "pump@v1.2.0"], cwd=place.clone, check=True)
+    assert "has no version of pump" in place.run("rollout/model", code=1, **promoted)
+
+
+@pytest.mark.slow
+def test_the_service_is_packed_for_its_image(place: Place, tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", with_pip=True)
+    place.run("rollout/wheel", PATH=f"{tmp_path}/env/bin{os.pathsep}{place.environment['PATH']}")
+    assert list((place.clone / "build/image/wheels").glob("tsad_edge-*.whl"))
+    assert (place.clone / "build/image/constraints.txt").read_bytes() == (ROOT / "constraints.txt").read_bytes()
+    subprocess.run([tmp_path / "env/bin/tsad", "registry", "pull", "--help"], check=True, capture_output=True)
 
 
 def test_a_release_has_the_version_of_its_tag(place: Place) -> None:
