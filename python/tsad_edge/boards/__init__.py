@@ -1,0 +1,29 @@
+"""Boards: firmware with a detector in it, built, run in QEMU or on the board, and measured.
+
+    made = cost(board("mps2-an386"), models, samples, out)                  # builds, and says what it takes
+    scores, alarms, events, _ = judged_on(board("mps2-an386"), elf, identity, t, values)
+
+Room by room: table (which there are), firmware, footprint (sizes), lines and protocol (to talk to one), feed (a series
+through it), instructions and cycles (what a sample takes), cost (all figures). The C is in csrc/target/mcu.
+"""
+
+from .cost import Sample, cost
+from .feed import Told, feed, judged_on
+from .firmware import build, identity, model_name
+from .lines import Port
+from .table import Board, board, boards
+
+__all__ = [
+    "Board",
+    "Port",
+    "Sample",
+    "Told",
+    "board",
+    "boards",
+    "build",
+    "cost",
+    "feed",
+    "identity",
+    "judged_on",
+    "model_name",
+]

@@ -1,0 +1,108 @@
+"""The exported folder stands alone: it compiles strictly as C99 and as C++, passes its vectors, and needs no libc."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tsad_edge import cli
+from tsad_edge.drop_in import kernels
+
+CSRC = Path(__file__).parents[2] / "csrc"
+C = [os.environ.get("CC") or "cc", "-std=c99"]
+# C++ has no `restrict` and warns of fields that C sets to zero.
+CXX = [
+    os.environ.get("CXX") or "c++",
+    "-x",
+    "c++",
+    "-std=c++20",
+    "-Drestrict=__restrict",
+    "-Wno-missing-field-initializers",
+]
+STRICT = ["-Wall", "-Wextra", "-Werror", "-O2", "-ffp-contract=off"]
+
+
+@pytest.fixture(scope="module")
+def exported(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("export") / "detector"
+    assert cli.main(["export", "--model", str(reference), "--to", str(out)]) == 0
+    return out
+
+
+def compiled(exported: Path, place: Path, command: list[str]) -> list[Path]:
+    """An object of every .c file."""
+    objects = []
+    for source in sorted(exported.glob("*.c")):
+        objects.append(place / f"{source.stem}.o")
+        done = subprocess.run([*command, *STRICT, "-c", source, "-o", objects[-1]], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return objects
+
+
+def test_only_what_is_used_is_there(exported: Path) -> None:
+    found = {file.name for file in exported.iterdir()}
+    assert {"tsad.h", "tsad.c", "m_reference.h", "m_reference.c", "main.c", "vectors.h", "CMakeLists.txt"} < found
+    assert {"linear.c", "binary.c", "reduce.c", "copy.c", "enter.c", "kernels.h", "elementary.h", "lines.h"} < found
+    assert not {"lstm.c", "gru.c", "conv1d.c", "softmax.c", "functions.h"} & found
+    cost = json.loads((exported / "cost.json").read_text())
+    assert set(cost["kernels"]) == {name for name in found if (CSRC / "kernels" / name).is_file() and name[-1] == "c"}
+    assert len((exported / "main.c").read_text().splitlines()) < 35
+
+
+@pytest.mark.parametrize("command", [C, CXX], ids=["C99", "C++"])
+def test_it_compiles_alone_and_passes_its_vectors(exported: Path, tmp_path: Path, command: list[str]) -> None:
+    objects = compiled(exported, tmp_path, command)
+    subprocess.run([command[0], *objects, "-o", tmp_path / "example"], check=True)
+    assert subprocess.run([tmp_path / "example"]).returncode == 0
+
+
+def test_a_vector_that_is_not_met_is_told(exported: Path, tmp_path: Path) -> None:
+    """The example is a proof: one bit of one expected score, one expected status, one weight."""
+    for file, old, new, code in (
+        ("vectors.h", r"(vector_scores.*0x)\w(\w{7}u\};)", r"\g<1>5\g<2>", 1),
+        ("vectors.h", r"(vector_status\[VECTORS\] = \{)1", r"\g<1>0", 1),
+        ("m_reference.h", r"-0\.034179688f", "-0.034179689f + 0.5f", 2),
+    ):
+        broken = tmp_path / f"{file}{code}"
+        broken.mkdir(exist_ok=True)
+        for source in exported.iterdir():
+            text = source.read_text()
+            if source.name == file:
+                text, changes = re.subn(old, new, text, count=1)
+                assert changes == 1, old
+            (broken / source.name).write_text(text)
+        objects = compiled(broken, broken, C)
+        subprocess.run([C[0], *objects, "-o", broken / "example"], check=True)
+        assert subprocess.run([broken / "example"]).returncode == code, file
+
+
+def test_objects_need_nothing_and_keep_nothing(exported: Path, tmp_path: Path) -> None:
+    for path in compiled(exported, tmp_path, [*C, "-fno-pic", "-fno-pie"]):
+        if path.stem == "main":
+            continue
+        listed = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.splitlines()
+        rows = [(line[17:18], line[19:]) for line in listed]
+        foreign = {name for kind, name in rows if kind == "U" and not name.startswith(("tsad_", "m_reference"))}
+        assert foreign <= {"memcpy", "memmove", "memset"}, path
+        assert not {name for kind, name in rows if kind in "bBcCdDsS"}, path
+
+
+def test_kernels_h_names_the_file_of_every_kernel() -> None:
+    """What the export goes by; recurrent kernels call another one."""
+    folder = CSRC / "kernels"
+    for file in folder.glob("*.c"):
+        for op in re.findall(r"^(?:void TSAD_K\(|DEFINE_\w+\()(\w+_f32)\b", file.read_text(), re.M):
+            also = {"linear.c"} if file.name in {"lstm.c", "gru.c"} else set()
+            assert kernels(f"TSAD_K({op})", folder) == {file.name} | also, op
+
+
+def test_a_folder_of_somebody_s_is_left_alone(
+    reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "main.c").write_text("mine")
+    assert cli.main(["export", "--model", str(reference), "--to", str(tmp_path)]) == 1
+    assert "tsad export did not write it; --to names a new folder" in capsys.readouterr().err
+    assert (tmp_path / "main.c").read_text() == "mine"

@@ -1,0 +1,131 @@
+"""The pipeline with boards: firmware, its cost, the proof on the whole test set, and ways in which it must not pass."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tsad_edge import check, stages
+from tsad_edge.params import load
+from tsad_edge.stages import NATIVE
+
+BOARDS = ("mps2-an386", "riscv-virt")
+PARAMS = """
+prepare: {dataset: own, window: 12, csv: {train: plant.csv, label: fault}}
+train: {model: pca, false_alarms: 5 per 1000 samples}
+convert: {boards: [mps2-an386, riscv-virt]}
+check: {boards: [mps2-an386, riscv-virt]}
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two channels, 1200 rows of which 480 are judged, with two faults and a gap; all stages but evaluate."""
+    place = tmp_path_factory.mktemp("plant")
+    t, draw = np.arange(1200), np.random.default_rng(1)
+    values = np.stack([20 + 5 * np.sin(t / 4), 3 + np.cos(t / 4)], axis=1) + draw.normal(0, [0.3, 0.05], (1200, 2))
+    fault = np.isin(t, [*range(800, 820), *range(1000, 1010)])
+    values[fault] += [4, 1]
+    rows = [
+        f"{1000 * i},{a:.6g},{'' if i == 900 else f'{b:.6g}'},{f:d}"
+        for i, (a, b), f in zip(t, values, fault, strict=True)
+    ]
+    (place / "plant.csv").write_text("\n".join(["time,flow,power,fault", *rows]) + "\n")
+    (place / "params.yaml").write_text(PARAMS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        for stage in ("prepare", "train", "test", "convert", "check"):
+            getattr(stages, stage)(load())
+    return place
+
+
+@pytest.fixture
+def inside(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(finished)
+    yield finished
+
+
+def test_check_runs_the_whole_test_set_on_each_board(inside: Path) -> None:
+    found = json.loads(Path("check.json").read_text())
+    row = found["per_entity"]["plant"]
+    assert found["passed"] and row["events"] >= 2
+    assert set(row["boards"]) == set(BOARDS)
+    for told in row["boards"].values():
+        assert told == {
+            "samples": row["samples"], "scores_equal": True, "decisions_equal": True, "events_equal": True
+        }  # fmt: skip
+    assert row["samples"] == 480 - 11 - 1, "all but the window's first and the gap"
+
+
+def test_cost_has_a_row_for_each_board(inside: Path) -> None:
+    cost = json.loads(Path("cost.json").read_text())
+    assert set(cost["boards"]) == set(BOARDS)
+    for row in cost["boards"].values():
+        one, host = row["per_entity"]["plant"], cost["per_entity"]["plant"]
+        assert one["flash_bytes"] - one["code_bytes"] == host["weight_bytes"] + host["table_bytes"]
+        assert one["memory_bytes"] == host["memory_bytes"]
+        assert one["stack_used_bytes"] <= one["stack_worst_bytes"] and one["instructions"] > host["mac_after"]
+
+
+def test_firmware_with_another_threshold_does_not_pass(inside: Path) -> None:
+    """The gate bites: the threshold of one firmware is raised, so that it decides otherwise."""
+    elf = NATIVE / "riscv-virt" / "m_plant.elf"
+    whole, verdict = elf.read_bytes(), Path("check.json").read_bytes()
+    threshold = json.loads(Path("artifacts/plant/detector.json").read_text())["threshold"]
+    config = np.uint32(8).tobytes() + np.float32(threshold).tobytes()  # size, threshold: a tsad_config
+    assert whole.count(config) == 1
+    try:
+        elf.write_bytes(whole.replace(config, np.uint32(8).tobytes() + np.float32(1e9).tobytes()))
+        with pytest.raises(RuntimeError) as caught:
+            stages.check(load())
+    finally:
+        elf.write_bytes(whole)
+        Path("check.json").write_bytes(verdict)
+    said = str(caught.value)
+    assert "riscv-virt: its decisions are not those" in said and "riscv-virt: its events are not those" in said
+    assert "its scores" not in said and "mps2-an386" not in said
+
+
+def test_firmware_with_damaged_weights_does_not_start(inside: Path) -> None:
+    elf = NATIVE / "mps2-an386" / "m_plant.elf"
+    whole = elf.read_bytes()
+    with np.load("csrc/generated/m_plant/graph.npz") as file:
+        weights = max((file[name] for name in file), key=lambda array: array.size).astype("<f4").ravel()
+    place = whole.find(weights[:4].tobytes())
+    assert place > 0
+    try:
+        elf.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(RuntimeError, match="the firmware's detector does not start: tsad_init says -4"):
+            stages.check(load())
+    finally:
+        elf.write_bytes(whole)
+
+
+def test_a_board_without_firmware_is_named(inside: Path) -> None:
+    (inside / "other.yaml").write_text(PARAMS.replace("check: {boards: [", "check: {boards: [netduinoplus2, "))
+    with pytest.raises(ValueError, match="check.boards names 'netduinoplus2', for which no firmware was built"):
+        stages.check(load("other.yaml"))
+
+
+def told() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    scores = np.array([np.nan, 1, 3, 2], np.float32)
+    return scores, scores > 2, np.array([(1, 2, 2, 3.0, 2, 0)], dtype=check.EVENT)
+
+
+def test_each_difference_of_a_board_is_seen() -> None:
+    assert check.judge_board(told(), told())["failures"] == []
+    for which, words in enumerate(("scores", "decisions", "events")):
+        other = told()
+        if which == 0:
+            other[0][1] = np.nextafter(np.float32(1), np.float32(2))
+        elif which == 1:
+            other[1][3] = True
+        else:
+            other[2]["peak_t"] += 1
+        found = check.judge_board(told(), other)
+        assert found["failures"] == [f"its {words} are not those of the edge binary"] and not found[f"{words}_equal"]
+    missing = told()
+    missing[0][3] = np.nan
+    assert not check.judge_board(told(), missing)["scores_equal"]

@@ -1,0 +1,53 @@
+"""Nothing that firmware takes grows unnoticed: what is measured now against benchmarks/baseline.json."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PLACE = Path(__file__).parents[2] / "benchmarks" / "sizes.py"
+
+
+@pytest.fixture(scope="module")
+def sizes() -> Iterator[Any]:
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("sizes", PLACE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["sizes"] = module
+    spec.loader.exec_module(module)
+    yield module
+    sys.modules.pop("sizes")
+
+
+@pytest.mark.parametrize("models", [("reference",), pytest.param(None, marks=pytest.mark.slow)], ids=["one", "all"])
+def test_nothing_grew(tools: None, sizes: Any, models: tuple[str, ...] | None) -> None:
+    now = {"compilers": sizes.compilers(), "boards": sizes.measure(sizes.BOARDS, models or sizes.MODELS)}
+    assert sizes.growth(now, json.loads(sizes.BASELINE.read_text())) == []
+
+
+def made(compiler: str, **figures: int) -> dict[str, Any]:
+    return {"compilers": {"a board": compiler}, "boards": {"a board": {"a model": figures}}}
+
+
+def test_growth_is_told(sizes: Any) -> None:
+    baseline = made("12", flash_bytes=1000, instructions=5000)
+    assert sizes.growth(made("12", flash_bytes=1000, instructions=4000), baseline) == []
+    (grown,) = sizes.growth(made("12", flash_bytes=1001, instructions=5000), baseline)
+    assert "a board, a model: flash_bytes grew from 1000 to 1001" in grown and "--write" in grown
+    assert sizes.growth(made("13", flash_bytes=1100, instructions=5500), baseline) == [], "another compiler"
+    assert len(sizes.growth(made("13", flash_bytes=1101, instructions=5501), baseline)) == 2
+    (new,) = sizes.growth(made("12", flash_bytes=1, cycles=7) | {"boards": {"a board": {"new": {}}}}, baseline)
+    assert "a board, new: is not in baseline.json" in new
+
+
+def test_the_baseline_has_what_is_measured(sizes: Any) -> None:
+    baseline = json.loads(sizes.BASELINE.read_text())
+    assert set(baseline["boards"]) == set(baseline["compilers"]) == set(sizes.BOARDS)
+    for rows in baseline["boards"].values():
+        assert sizes.REFERENCE in rows and set(rows) <= set(sizes.MODELS)
+        assert all(set(row) >= set(sizes.MEASURED) - {"cycles"} for row in rows.values())
