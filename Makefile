@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 NATIVE := CMakeLists.txt pyproject.toml constraints.txt $(wildcard csrc/*.h csrc/*.c csrc/*.cpp csrc/kernels/* csrc/reference/*)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-all ctest lint format bench msl proof accuracy tune oracle clean preflight
+.PHONY: demo test test-all ctest lint format bench load soak sizes proof accuracy tune oracle clean preflight setup-qemu
 
 demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pump, and a table at its end
 	@test -d .git || git init -q
@@ -12,7 +12,7 @@ demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pu
 	@tsad report
 
 test: .venv/.test lint ctest ## what every change must pass; files of tests are spread over the cores
-	@pytest -q -n auto --dist loadfile
+	@pytest -q -n auto --dist loadgroup
 
 test-all: test ## and what takes longer
 	@pytest -q -m slow
@@ -34,10 +34,14 @@ bench: .venv/.test ## native against PyTorch, side by side, one thread
 	@OMP_NUM_THREADS=1 pytest -q benchmarks --benchmark-only --benchmark-group-by=group,param:pair \
 		--benchmark-columns=median,iqr,rounds --benchmark-sort=name --benchmark-json=build/bench.json
 
-msl: .venv/.demo ## NASA-MSL, all entities, both models; TSAD_MIRROR is the folder or address of its archive
-	@python benchmarks/msl.py
+load: .venv/.test ## throughput and latency of `tsad serve` on loopback, with the demo's detectors
+	@python benchmarks/serve.py
 
-proof: .venv/.demo ## the reference's five models through all stages on NASA-MSL and two SMD machines; TSAD_MIRROR as above
+SOAK ?= 3600
+soak: .venv/.test ## the same for SOAK seconds, by default an hour; memory and p99 must stay
+	@python benchmarks/serve.py --soak $(SOAK)
+
+proof: .venv/.demo ## the reference's five models through all stages on NASA-MSL and two SMD machines; TSAD_MIRROR is the folder or address of the archives
 	@python benchmarks/proof.py
 
 tune: .venv/.demo ## chooses hyperparameters on the `tune` entities, writes them to params.yaml; TSAD_MIRROR as above
@@ -45,6 +49,13 @@ tune: .venv/.demo ## chooses hyperparameters on the `tune` entities, writes them
 
 accuracy: .venv/.demo ## every model on every data set, 3 seeds, entities that no choice was made on; TSAD_MIRROR as above
 	@python benchmarks/accuracy.py --out benchmarks/accuracy.md
+
+sizes: .venv/.test ## flash, RAM, stack and instructions of every model's firmware against benchmarks/baseline.json
+	@python benchmarks/sizes.py
+
+setup-qemu: ## what firmware and its tests need, by Debian's packages (as root)
+	@apt-get install -y -qq --no-install-recommends gcc-arm-none-eabi gcc-riscv64-unknown-elf \
+		qemu-system-arm qemu-system-misc >/dev/null
 
 oracle: build/oracle/.ready ## our VUS and point-adjusted F1 against aeon and plain loops; rewrites golden_vus.json
 	@PYTHONPATH=python build/oracle/bin/python benchmarks/oracle.py
@@ -70,6 +81,12 @@ preflight: ## names what is missing, before anything is installed
 build/gcs/.ready:
 	@test -x build/gcs/bin/python || $(PYTHON) -m venv build/gcs
 	@build/gcs/bin/pip install -q --disable-pip-version-check -c constraints.txt dvc dvc-gs gcp-storage-emulator
+	@touch $@
+
+# An environment of its own: MLEM wants an older pydantic and click than the pipeline.
+build/mlem/.ready: $(NATIVE) | preflight
+	@test -x build/mlem/bin/python || $(PYTHON) -m venv build/mlem
+	@build/mlem/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[deploy]' dvc
 	@touch $@
 
 # An environment of its own: aeon wants an older pandas than constraints.txt pins.

@@ -1,10 +1,30 @@
-"""What all tests share: a fresh Python that has only what is installed."""
+"""What all tests share: a fresh Python that has only what is installed, and servers on loopback."""
 
+import contextlib
+import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+TOGETHER = {"pipeline", "shipping"}
+"""Folders whose tests share what takes long to make."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers each takes whole files, and such a folder as a whole (`--dist loadgroup`)."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +37,102 @@ def python_says() -> Callable[[str], str]:
         return done.stdout.strip()
 
     return run
+
+
+def needed(program: str, package: str) -> str:
+    """Its path; the test skips where it is missing, but not in continuous integration."""
+    found = shutil.which(program)
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed ({package})")
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def answering(command: Sequence[str | Path], url: str, **more: Any) -> Iterator[None]:
+    """A server that the test has started, from when it answers."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more) as server:
+        try:
+            end = time.monotonic() + 60
+            while True:
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(url, timeout=10).close()
+                    break
+                assert server.poll() is None, f"{command}: ended before it answered"
+                assert time.monotonic() < end, f"{command}: does not answer"
+                time.sleep(0.02)
+            yield
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., contextlib.AbstractContextManager[None]]:
+    """Start a server: command, an address that it will answer, and what subprocess.Popen takes."""
+    return answering
+
+
+@pytest.fixture
+def port() -> int:
+    """A free one."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def registry_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the registry keeps its blobs, for tests that tamper with them."""
+    return tmp_path_factory.mktemp("registry")
+
+
+@pytest.fixture(scope="session")
+def registry(registry_storage: Path) -> Iterator[str]:
+    """Host and port of Debian's docker-registry."""
+    program, port = needed("docker-registry", "Debian's package is docker-registry"), free_port()
+    settings = registry_storage / "config.yml"
+    settings.write_text(
+        f"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {registry_storage}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
+    )
+    with answering([program, "serve", settings], f"http://127.0.0.1:{port}/v2/"):
+        yield f"127.0.0.1:{port}"
+
+
+class Cluster:
+    """A Kubernetes API that records what it is sent; see kubernetes_api.py."""
+
+    def __init__(self, port: int, place: Path) -> None:
+        self._record, self.kubeconfig = place / "record", place / "kubeconfig"
+        self.kubeconfig.write_text(
+            "{apiVersion: v1, kind: Config, current-context: here, users: [{name: user, user: {}}],\n"
+            f"clusters: [{{name: here, cluster: {{server: 'http://127.0.0.1:{port}'}}}}],\n"
+            "contexts: [{name: here, context: {cluster: here, user: user}}]}\n"
+        )
+
+    def sent(self) -> list[dict[str, Any]]:
+        """Method, path and body of every object it was sent."""
+        return list(map(json.loads, self._record.read_text().splitlines())) if self._record.exists() else []
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Nobody's cluster, and a kubeconfig that leads to it."""
+    place = tmp_path / "cluster"
+    place.mkdir()
+    command = [sys.executable, Path(__file__).with_name("kubernetes_api.py"), place / "record"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        assert server.stdout
+        try:
+            yield Cluster(int(server.stdout.readline()), place)
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def kubectl() -> str:
+    """Its path."""
+    return needed("kubectl", "Debian's package is kubernetes-client")

@@ -12,9 +12,10 @@ ROOT = Path(__file__).parents[1]
 PYTHON_LAYERS = [
     ["cli"],
     ["registry"],
-    ["stages", "own_model", "doctor"],
-    ["entity", "report"],
-    ["train", "threshold", "check", "aggregate", "toolchain", "timing", "bring", "project"],
+    ["stages", "own_model", "doctor", "service"],
+    ["entity", "report", "on_board", "drop_in", "mlem_native"],
+    ["boards"],
+    ["train", "threshold", "check", "aggregate", "toolchain", "timing", "bring", "project", "mlem_file", "deploy"],
     ["models", "metrics", "floors", "scoring", "plots", "detector", "weights"],
     ["data", "params", "processes", "rounding", "adjusted", "untrusted", "_core"],
     ["files", "vus"],
@@ -33,7 +34,7 @@ CODEGEN_LAYERS = [
 C_INCLUDES = {
     "csrc/tsad.c": {"tsad.h"},
     "csrc/kernels": {"kernels.h", "elementary.h", "functions.h", "lines.h", "taps.h"},
-    "csrc/target": {"tsad.h", "csv.h", "columns.h", "fail.h", "m_reference.h"},  # the built-in model
+    "csrc/target": {"tsad.h", "csv.h", "columns.h", "fail.h", "m_reference.h", "frame.h", "session.h", "board.h"},
     "csrc/bindings.cpp": {"tsad.h", "m_reference.h"},
     "csrc/reference": {"tsad.h", "kernels.h", "m_reference.h"},
 }

@@ -58,7 +58,7 @@ def closure(rooms: set[str]) -> set[str]:
     package, todo, done = ROOT / "python/tsad_edge", list(rooms), set()
     while todo:
         room = todo.pop()
-        if room in done or room == "_core":
+        if room in done or room in {"_core", "__version__"}:
             continue
         done.add(room)
         if room == "codegen":

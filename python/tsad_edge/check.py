@@ -144,6 +144,34 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     }
 
 
+def judge_board(edge: Sequence[NDArray[Any]], told: Sequence[NDArray[Any]]) -> dict[str, Any]:
+    """Whether a firmware says of a series what the edge binary says: the same bits, the same decisions and events.
+
+    Parameters
+    ----------
+    edge, told : (scores (T,), alarms (T,), events)
+        As `run_edge` gives them.
+
+    Returns
+    -------
+    dict
+        ``samples`` with a score, what is equal, and ``failures``, a sentence for what is not.
+    """
+    (scores, alarms, events), (here, here_alarms, here_events) = edge, told
+    scored = ~np.isnan(scores)
+    same = np.array_equal(~np.isnan(here), scored) and np.array_equal(
+        here[scored].view(np.uint32), scores[scored].view(np.uint32)
+    )
+    equal = {
+        "scores": bool(same),
+        "decisions": bool(np.array_equal(here_alarms, alarms)),
+        "events": here_events.tolist() == events.tolist(),
+    }
+    failures = [f"its {what} are not those of the edge binary" for what, right in equal.items() if not right]
+    told_equal = {f"{what}_equal": right for what, right in equal.items()}
+    return {"samples": int(scored.sum()), **told_equal, "failures": failures}
+
+
 def traced(evidence: Evidence) -> dict[str, NDArray[Any]]:
     """What the report draws of a proof: build/check/<entity>.npz.
 

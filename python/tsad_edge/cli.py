@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from . import __version__
@@ -24,8 +25,8 @@ Options = dict[str, dict[str, Any]]
 class Verb:
     """What it does when it is called with its options, an example that runs, and the options as argparse wants them.
 
-    It returns the exit code. A group of options that belong together has a heading of its own. `extra` is what pip installs
-    where an import fails.
+    It returns the exit code. A group of options that belong together has a heading of its own. `extra` is what
+    pip installs where an import fails.
     """
 
     call: Callable[..., int]
@@ -69,10 +70,26 @@ def _report(params: str, against: str | None, json: bool) -> int:
     return _say(_dumped(stages.results(chosen)) if json else stages.report(chosen, against))
 
 
-def _list(json: bool) -> int:
+def _list(what: str | None, json: bool) -> int:
     from . import stages
 
+    if what == "boards":
+        from .boards import boards
+
+        return _say(_dumped([asdict(each) for each in boards().values()]) if json else stages.board_listing())
     return _say(_dumped(stages.inventory()) if json else stages.listing())
+
+
+def _export(**options: Any) -> int:
+    from . import stages
+
+    return _say(stages.export_c(**options))
+
+
+def _run_on_board(**options: Any) -> int:
+    from . import stages
+
+    return _say(stages.run(**options))
 
 
 def _init(**options: Any) -> int:
@@ -113,6 +130,19 @@ def _versions(reference: str, json: bool) -> int:
     return _say(_dumped(registry.inventory(reference)) if json else registry.listing(reference))
 
 
+def _serve(folder: str, host: str, port: int, max_bytes: int, timeout: float) -> int:
+    from . import service, stages
+
+    service.serve(stages.compiled(Path(folder)), host, port, service.Limits(max_bytes, timeout))
+    return 0
+
+
+def _deploy(image: str, dry_run: bool) -> int:
+    from . import deploy
+
+    return _say(deploy.manifests(image) if dry_run else deploy.apply(image))
+
+
 def _dumped(tree: Any) -> str:
     return json.dumps(tree, indent=2)
 
@@ -129,6 +159,31 @@ INIT: Options = {
 }
 REPORT: Options = {
     "--against": {"metavar": "REV", "help": "git revision whose committed results stand beside, such as main"},
+}
+SERVE: Options = {
+    "folder": {
+        "nargs": "?",
+        "default": ".",
+        "help": "a project, or what `tsad convert --out` wrote (default: the current directory)",
+    },
+    "--host": {"default": "127.0.0.1", "help": "address to listen on; 0.0.0.0 for all (default: %(default)s)"},
+    "--port": {"default": 8000, "type": int, "help": "0 for any free one (default: %(default)s)"},
+    "--max-bytes": {"default": 4 * 2**20, "type": int, "metavar": "N", "help": "of a body (default: %(default)s)"},
+    "--timeout": {
+        "default": 10.0,
+        "type": float,
+        "metavar": "S",
+        "help": "seconds for a request (default: %(default)s)",
+    },
+}
+MODEL: Options = {
+    "--model": {"metavar": "DIR", "help": "folder with a model's C; default: the only one in csrc/generated"},
+}
+RUN: Options = MODEL | {
+    "csv": {"metavar": "FILE.csv", "help": "a header line, and the model's channels by their names"},
+    "--board": {"required": True, "metavar": "NAME", "help": "one of `tsad list boards`"},
+    "--port": {"metavar": "PORT", "help": "serial port of a real board with this firmware; without it QEMU runs it"},
+    "--events": {"action": "store_true", "help": "events instead of scores"},
 }
 OWN: Options = {
     "--weights": {
@@ -218,7 +273,40 @@ VERBS = {
         REFERENCE | {"--stage": {"required": True, "metavar": "NAME", "help": "such as prod"}},
         extra="registry",
     ),
-    "list": Verb(_list, "print the data sets, models and operators there are", "tsad list --json", JSON),
+    "deploy": Verb(
+        _deploy,
+        "run the service on Kubernetes: apply its manifests with an image that is named by its digest",
+        f"tsad deploy 127.0.0.1:5000/plant/tsad@sha256:{64 * '0'} --dry-run",
+        {
+            "image": {"help": "HOST/PATH/NAME@sha256:DIGEST, made by the Dockerfile of tsad_edge/deploy"},
+            "--dry-run": {"action": "store_true", "help": "print the manifests, and ask no cluster"},
+        },
+    ),
+    "serve": Verb(
+        _serve,
+        "answer over HTTP with the scores of compiled detectors; /docs describes it",
+        "tsad serve my-plant --host 0.0.0.0 --port 8080",
+        SERVE,
+        extra="serve",
+    ),
+    "run": Verb(
+        _run_on_board,
+        "score a CSV with the firmware of a model, in QEMU or on a real board, and print what tsad-edge prints",
+        "tsad run --board mps2-an386 --model csrc/generated/m_pump_1 build/check/pump-1.csv",
+        RUN,
+    ),
+    "export": Verb(
+        _export,
+        "write the few files of one model that a firmware of your own needs, with vectors that prove them there",
+        "tsad export --model csrc/generated/m_pump_1 --to pump-detector",
+        MODEL | {"--to": {"required": True, "metavar": "DIR", "help": "folder to write"}},
+    ),
+    "list": Verb(
+        _list,
+        "print the data sets, models and operators there are, or the boards",
+        "tsad list boards",
+        {"what": {"nargs": "?", "choices": ["boards"], "help": "what firmware can be built for"}} | JSON,
+    ),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .data import Labels, Meta, Series
     from .threshold import Threshold
 
+LEVELS = (0.01, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.99)
+"""Quantiles of held-back scores that detector.json keeps, for a service to compare live ones with."""
 Score = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
 """Fitted on the first series (T1, C), scores (T,) of the second (T, C)."""
 
@@ -104,19 +106,20 @@ def judged_events(truth: Labels, start: int) -> list[dict[str, Any]]:
 
 def description(
     limit: Threshold,
+    held_back_scores: NDArray[Any],
     *,
     entity: str,
     model: str,
     hyper: dict[str, Any],
     channels: Sequence[str],
     window: int,
-    calibration_samples: int,
     wanted: str,
     wanted_per_1000: float,
     sampling_period: float | None,
     seed: int | None,
 ) -> dict[str, Any]:
-    """detector.json."""
+    """detector.json, with a threshold that was set by these scores (n,)."""
+    quantiles = np.quantile(np.asarray(held_back_scores, np.float64), LEVELS)
     return {
         "schema": 1,
         "entity": entity,
@@ -126,7 +129,8 @@ def description(
         "window": window,
         "threshold": limit.value,
         "degenerate_calibration": limit.degenerate,
-        "calibration_samples": calibration_samples,
+        "calibration_samples": len(held_back_scores),
+        "score_quantiles": dict(zip(map(str, LEVELS), quantiles.tolist(), strict=True)),
         "false_alarms": {
             "wanted": wanted,
             "wanted_per_1000": wanted_per_1000,
@@ -158,12 +162,15 @@ def write_c(folder: Path, made: Any) -> None:
     (folder / f"{made.name}.c").write_text(made.source)
 
 
-def cost_of(built: dict[str, tuple[dict[str, int], Path]]) -> dict[str, Any]:
-    """cost.json, from every entity's cost as the compiler says it and its model library."""
+def cost_of(
+    built: dict[str, tuple[dict[str, int], Path]], on_boards: Mapping[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """cost.json, from every entity's cost as the compiler says it and its model library; and of boards, if any."""
     from . import toolchain
 
     costs = {entity: {**cost, "code_bytes": toolchain.code_bytes(library)} for entity, (cost, library) in built.items()}
-    return {"schema": 1, "target": "host", "layout": "generic", "precision": "f32", "per_entity": costs}
+    host = {"schema": 1, "target": "host", "layout": "generic", "precision": "f32", "per_entity": costs}
+    return host | ({"boards": dict(on_boards)} if on_boards else {})
 
 
 def proof(
@@ -175,6 +182,7 @@ def proof(
     pytorch: NDArray[np.float64],
     native: Path,
     csv: Path,
+    firmware: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
     """The compiled C over a whole series, judged against PyTorch; where a score is wrong, the first operator that is.
 
@@ -192,14 +200,17 @@ def proof(
         Folder with the model library and the edge binary.
     csv : path
         Where the series is written for the edge binary; beside it, as .npz, goes what `check.traced` says.
+    firmware : mapping, optional
+        Board -> firmware with this model, which must say the same in QEMU.
 
     Returns
     -------
     dict
-        As `check.judge`, with `diverged` where a score is wrong.
+        As `check.judge`, with `diverged` where a score is wrong, and `boards` where there is firmware.
     """
     from . import codegen, toolchain
-    from .check import Evidence, judge, run_edge, traced, write_csv
+    from .boards import board, judged_on
+    from .check import Evidence, judge, judge_board, run_edge, traced, write_csv
     from .detector import Detector
 
     window = detector["window"]
@@ -228,6 +239,12 @@ def proof(
     )
     verdict = judge(evidence)
     np.savez(csv.with_name(f"{csv.stem}.npz"), allow_pickle=False, **traced(evidence))
+    for name, elf in (firmware or {}).items():
+        said = judged_on(board(name), elf, Detector.load(library).model.id, series.t, series.values)
+        row = judge_board((edge, edge_alarms, edge_events), said[:3])
+        verdict.setdefault("boards", {})[name] = row
+        verdict["failures"] += [f"{name}: {text}" for text in row.pop("failures")]
+        verdict["passed"] = not verdict["failures"]
     if verdict["worst"] is not None:
         found = _diverged(c_name, graph, library, windows[np.searchsorted(ends, verdict["worst"])])
         verdict["diverged"] = found

@@ -103,12 +103,12 @@ def convert_own(
         limit = calibrated(graph, normal.values, scores, reference, threshold, wanted)
     detector = description(
         limit,
+        scores,
         entity=entity,
         model=source,
         hyper={"adapt": adapt} if adapt else {},
         channels=normal.channels,
         window=window,
-        calibration_samples=len(scores),
         wanted=false_alarms,
         wanted_per_1000=wanted,
         sampling_period=normal.sampling_period,

@@ -48,7 +48,7 @@ class Prepare:
 class Train:
     """Which model, and how many false alarms are bearable."""
 
-    model: str = "gan"
+    model: str = "pca"
     """A name of ``tsad list``."""
     hyper: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Model -> its hyperparameters that differ from its defaults; those of other models than `model` wait unused."""
@@ -80,6 +80,8 @@ class Convert:
 
     entities: str | list[str] = "all"
     """``all``, or the names of some entities."""
+    boards: list[str] = field(default_factory=list)
+    """Names of ``tsad list boards``: firmware is built for them, and what it costs is measured."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Check:
 
     max_band_share: float = 0.001
     """Largest share of a data set's samples that may lie within the tolerance of the threshold."""
+    boards: list[str] = field(default_factory=list)
+    """Some of ``convert.boards``: their firmware is run in QEMU over the whole test set, and must say the same."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def load(path: str | Path = "params.yaml") -> Params:
     Examples
     --------
     >>> load("params.yaml").train.model  # doctest: +SKIP
-    'gan'
+    'pca'
     """
     import yaml
 

@@ -44,6 +44,7 @@ GENERATED, NATIVE = Path("csrc/generated"), Path("build/native")
 CHECKED, PLOTS, REPORT = Path("build/check"), Path("build/plots"), Path("build/report")
 PINS = Path("requirements.txt")
 METRICS, CHECK, COST = Path("metrics.json"), Path("check.json"), Path("cost.json")
+MLEM = Path("model.mlem")
 
 EPOCH = 100_000_000_000
 """Milliseconds greater than this are a date (1973 and later); smaller ones count from some start."""
@@ -140,12 +141,12 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
         out / "detector.json",
         description(
             limit,
+            fitted.held_back_scores,
             entity=entity,
             model=p.model,
             hyper=hyper,
             channels=meta.channels,
             window=meta.window,
-            calibration_samples=len(fitted.held_back_scores),
             wanted=p.false_alarms,
             wanted_per_1000=wanted,
             sampling_period=meta.sampling_period,
@@ -245,8 +246,8 @@ def _evaluate_one(entity: str, plots_dir: Path | None) -> dict[str, dict[str, An
 
 
 def convert(params: Params) -> None:
-    """Graph to C, C to model libraries and the edge binary: csrc/generated, build/native, cost.json."""
-    from . import codegen, toolchain
+    """Graph to C, C to model libraries and the edge binary: csrc/generated, build/native, cost.json, model.mlem."""
+    from . import codegen, mlem_file, toolchain
 
     trained = _listed(sorted(path.parent.name for path in ARTIFACTS.glob("*/detector.json")), ARTIFACTS)
     chosen = trained if params.convert.entities == "all" else params.convert.entities
@@ -258,7 +259,23 @@ def convert(params: Params) -> None:
         jobs = [(out / names[entity], entity) for entity in chosen]
         costs = dict(zip(chosen, each("convert", _convert_one, jobs, preload="torch"), strict=True))
         toolchain.build(out, NATIVE)
-    write_json(COST, cost_of({entity: (costs[entity], toolchain.library(NATIVE, names[entity])) for entity in chosen}))
+        on_boards = {board: _board_cost(board, out, names) for board in params.convert.boards}
+    libraries = {entity: toolchain.library(NATIVE, names[entity]) for entity in chosen}
+    write_json(COST, cost_of({entity: (costs[entity], library) for entity, library in libraries.items()}, on_boards))
+    mlem_file.write(MLEM, libraries)
+
+
+def _board_cost(name: str, generated: Path, names: dict[str, str]) -> dict[str, Any]:
+    """Firmware for one board, build/native/<board>/<C name>.elf, and what it costs, by entity."""
+    from .boards import Sample, board, cost
+
+    samples = {}
+    for entity, c_name in names.items():
+        with np.load(ARTIFACTS / entity / "calibration.npz") as file:
+            samples[c_name] = Sample(read_json(generated / c_name / "detector.json")["window"], file["held_back"])
+    found = cost(board(name), generated, samples, NATIVE / name)
+    per_model = found.pop("per_model")
+    return found | {"per_entity": {entity: per_model[c_name] for entity, c_name in names.items()}}
 
 
 def _convert_one(folder: Path, entity: str) -> dict[str, int]:
@@ -284,8 +301,14 @@ def check(params: Params) -> None:
     from .check import summarise
 
     compiled = _listed(sorted(path.parent.name for path in GENERATED.glob("*/detector.json")), GENERATED)
+    for board in params.check.boards:
+        if not (NATIVE / board).is_dir():
+            raise ValueError(
+                f"params.yaml: check.boards names {board!r}, for which no firmware was built; name it in "
+                "convert.boards, too, and run `tsad convert`"
+            )
     with replaced(CHECKED) as (out,):
-        jobs = [(GENERATED / name, out) for name in compiled]
+        jobs = [(GENERATED / name, out, params.check.boards) for name in compiled]
         verdicts = dict(each("check", _check_one, jobs, preload="tsad_edge.check"))
     found = summarise(verdicts, params.check.max_band_share)
     write_json(CHECK, found)
@@ -293,7 +316,7 @@ def check(params: Params) -> None:
         raise RuntimeError("the C does not decide like PyTorch:\n  " + "\n  ".join(found["failures"]))
 
 
-def _check_one(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:
+def _check_one(folder: Path, out: Path, boards: list[str]) -> tuple[str, dict[str, Any]]:
     """One entity and its verdict."""
     from . import codegen
     from .data import load_values
@@ -304,7 +327,9 @@ def _check_one(folder: Path, out: Path) -> tuple[str, dict[str, Any]]:
         pytorch32, pytorch = file["model"], file["model64"]
     graph = codegen.read_graph(folder / "graph.txt", folder / "graph.npz")
     series = load_values(VALUES, entity, "test")
-    return entity, proof(graph, folder.name, detector, series, pytorch32, pytorch, NATIVE, out / f"{entity}.csv")
+    firmware = {board: NATIVE / board / f"{folder.name}.elf" for board in boards}
+    csv = out / f"{entity}.csv"
+    return entity, proof(graph, folder.name, detector, series, pytorch32, pytorch, NATIVE, csv, firmware)
 
 
 def results(_: Params) -> dict[str, Any]:
@@ -406,6 +431,53 @@ def listing() -> str:
         models = [f"{name}: {summary}" for name, summary in there["models"].items()]
     operators = ", ".join(there["operators"])
     return "\n\n".join([table(rows), "models\n  " + "\n  ".join(models), f"operators that compile\n  {operators}"])
+
+
+def compiled(folder: Path) -> list[tuple[Path, Path]]:
+    """(detector.json, model library) of each detector in a project, or of the one that `tsad convert --out` wrote."""
+    from . import codegen, toolchain
+
+    own = folder / "detector.json"
+    if own.is_file():
+        return [(own, toolchain.library(folder, codegen.c_name(read_json(own)["entity"])))]
+    found = sorted((folder / GENERATED).glob("*/detector.json"))
+    if not found:
+        raise ValueError(
+            f"{folder}: holds no compiled detector; run `dvc repro` there, or name another project, or a folder that "
+            "`tsad convert --out` wrote"
+        )
+    return [(path, toolchain.library(folder / NATIVE, path.parent.name)) for path in found]
+
+
+def board_listing() -> str:
+    """The boards there are, as text."""
+    from .boards import boards
+    from .report import table
+
+    rows = [(b.name, b.core, f"{b.flash // 1024} kB", f"{b.ram // 1024} kB", b.runs_on) for b in boards().values()]
+    return table([["board", "core", "flash", "RAM", "runs on"], *map(list, rows)])
+
+
+def run(board: str, csv: str, model: str | None = None, port: str | None = None, events: bool = False) -> str:
+    """A CSV through the firmware of one model, as `on_board.run_csv`; by default of the only one that was converted."""
+    from .on_board import run_csv
+
+    return run_csv(board, _one_model(model), Path(csv), port, events)
+
+
+def export_c(to: str, model: str | None = None) -> str:
+    """One model's C with all it needs, as `drop_in.export`; by default of the only one that was converted."""
+    from .drop_in import export
+
+    return export(_one_model(model), Path(to))
+
+
+def _one_model(folder: str | None) -> Path:
+    folders = [Path(folder)] if folder else [path.parent for path in sorted(GENERATED.glob("*/detector.json"))]
+    if len(folders) != 1:
+        names = ", ".join(map(str, folders)) or f"{GENERATED} holds none"
+        raise ValueError(f"--model must name one folder that tsad convert wrote ({names})")
+    return folders[0]
 
 
 def _listed(entities: list[Any], place: Path) -> list[Any]:
