@@ -47,7 +47,7 @@ proof: .venv/.demo ## the reference's five models through all stages on NASA-MSL
 tune: .venv/.demo ## chooses hyperparameters on the `tune` entities, writes them to params.yaml; TSAD_MIRROR as above
 	@python benchmarks/tune.py --freeze --out benchmarks/tune.md
 
-accuracy: .venv/.demo ## every model on every data set, 3 seeds, entities that no choice was made on; TSAD_MIRROR as above
+accuracy: .venv/.demo ## every model on every data set, 2 seeds, entities that no choice was made on; TSAD_MIRROR as above
 	@python benchmarks/accuracy.py --out benchmarks/accuracy.md
 
 sizes: .venv/.test ## flash, RAM, stack and instructions of every model's firmware against benchmarks/baseline.json

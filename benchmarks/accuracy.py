@@ -126,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS), metavar="MODEL")
     parser.add_argument("--datasets", nargs="+", default=list(catalog()), choices=list(catalog()), metavar="DATASET")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--out", type=Path, help="where the tables go, too")
     chosen = parser.parse_args()
     hyper = load(ROOT / "params.yaml").train.hyper
