@@ -55,7 +55,7 @@ sizes: .venv/.test ## flash, RAM, stack and instructions of every model's firmwa
 
 setup-qemu: ## what firmware and its tests need, by Debian's packages (as root)
 	@apt-get install -y -qq --no-install-recommends gcc-arm-none-eabi gcc-riscv64-unknown-elf \
-		qemu-system-arm qemu-system-misc >/dev/null
+		qemu-system-arm qemu-system-misc gdb-multiarch >/dev/null
 
 oracle: build/oracle/.ready ## our VUS and point-adjusted F1 against aeon and plain loops; rewrites golden_vus.json
 	@PYTHONPATH=python build/oracle/bin/python benchmarks/oracle.py

@@ -13,7 +13,7 @@ PYTHON_LAYERS = [
     ["cli"],
     ["registry"],
     ["stages", "own_model", "doctor", "service"],
-    ["entity", "report", "on_board", "drop_in", "mlem_native"],
+    ["entity", "report", "on_board", "flash", "drop_in", "mlem_native"],
     ["boards"],
     ["train", "threshold", "check", "aggregate", "toolchain", "timing", "bring", "project", "mlem_file", "deploy"],
     ["models", "metrics", "floors", "scoring", "plots", "detector", "weights"],

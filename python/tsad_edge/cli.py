@@ -92,6 +92,12 @@ def _run_on_board(**options: Any) -> int:
     return _say(stages.run(**options))
 
 
+def _flash(**options: Any) -> int:
+    from . import stages
+
+    return _say(stages.flash(**options))
+
+
 def _init(**options: Any) -> int:
     from . import project
 
@@ -184,6 +190,11 @@ RUN: Options = MODEL | {
     "--board": {"required": True, "metavar": "NAME", "help": "one of `tsad list boards`"},
     "--port": {"metavar": "PORT", "help": "serial port of a real board with this firmware; without it QEMU runs it"},
     "--events": {"action": "store_true", "help": "events instead of scores"},
+}
+FLASH: Options = MODEL | {
+    "--board": {"required": True, "metavar": "NAME", "help": "one of `tsad list boards`"},
+    "--port": {"metavar": "PORT", "help": "the board's serial port; default: the only one of an ST-Link"},
+    "--gdb": {"metavar": "HOST:PORT", "help": "flash by gdb, through the gdb server of a probe or of QEMU"},
 }
 OWN: Options = {
     "--weights": {
@@ -294,6 +305,13 @@ VERBS = {
         "score a CSV with the firmware of a model, in QEMU or on a real board, and print what tsad-edge prints",
         "tsad run --board mps2-an386 --model csrc/generated/m_pump_1 build/check/pump-1.csv",
         RUN,
+    ),
+    "flash": Verb(
+        _flash,
+        "build a model's firmware, write it into a board, verify it, and read the model's id back",
+        "tsad flash --board nucleo-f411re --model csrc/generated/m_pump_1 --port /dev/ttyACM0",
+        FLASH,
+        extra="flash",
     ),
     "export": Verb(
         _export,

@@ -1,7 +1,7 @@
 """`tsad doctor`: what this machine has and lacks, for the six stages and for everything else.
 
 Owns the table of needs and the commands that install them (Debian's and pip's names). Looks, but starts nothing but
-``--version``; needs nothing but numpy, because it is asked where the rest is missing.
+``--version`` and the like; needs nothing but numpy, because it is asked where the rest is missing.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Finding:
     install: str
 
 
-def _program(*names: str, version: str = "--version") -> Look:
+def _program(*names: str, version: tuple[str, ...] = ("--version",)) -> Look:
     """The first of these programs that is there, and what it says its version is."""
 
     def look() -> tuple[bool, str]:
         for name in names:
             if (path := toolchain.find(name)) is not None:
                 try:
-                    said = subprocess.run([path, version], capture_output=True, text=True, timeout=30)
+                    said = subprocess.run([path, *version], capture_output=True, text=True, timeout=30)
                 except (OSError, subprocess.TimeoutExpired) as error:
                     return False, f"{path} does not run: {error}"
                 number = re.search(r"\d+\.\d+[\w.+-]*", said.stdout + said.stderr)
@@ -82,25 +82,27 @@ def _torch() -> tuple[bool, str]:
     return True, f"{found}; proven with {TORCH}"
 
 
-def _package(name: str) -> Look:
+def _installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _packages(extra: str) -> Look:
+    """What an extra of the installed distribution asks for, but PyTorch and this package's other extras."""
+
     def look() -> tuple[bool, str]:
         try:
-            return True, metadata.version(name)
+            asked = metadata.requires("tsad-edge") or []
         except metadata.PackageNotFoundError:
-            return False, "not found"
+            return False, "tsad-edge itself is not installed, only on the path"
+        marked = [line for line in asked if re.search(rf"extra\s*==\s*['\"]{extra}['\"]", line)]
+        names = [name for line in marked if (name := re.split(r"[^\w.-]", line)[0]) not in {"torch", "tsad-edge"}]
+        lacking = [name for name in names if not _installed(name)]
+        return not lacking, f"lacks {', '.join(lacking)}" if lacking else f"all {len(names)} packages"
 
     return look
-
-
-def _packages() -> tuple[bool, str]:
-    """What the extra `train` of the installed distribution asks for, but PyTorch."""
-    try:
-        asked = metadata.requires("tsad-edge") or []
-    except metadata.PackageNotFoundError:
-        return False, "tsad-edge itself is not installed, only on the path"
-    names = [re.split(r"[^\w.-]", line)[0] for line in asked if re.search(r"extra\s*==\s*['\"]train['\"]", line)]
-    lacking = [name for name in names if name != "torch" and not _package(name)()[0]]
-    return not lacking, f"lacks {', '.join(lacking)}" if lacking else f"all {len(names) - 1} packages"
 
 
 def _disk() -> tuple[bool, str]:
@@ -111,7 +113,7 @@ def _disk() -> tuple[bool, str]:
 FIRMWARE, DEVELOPMENT = "firmware and its tests", "tests of this package's own sources"
 NEEDS = (
     Need("PyTorch", STAGES, _torch, f"pip install torch=={TORCH}"),
-    Need("packages of [train]", STAGES, _packages, f"pip install 'tsad-edge[train]' torch=={TORCH}"),
+    Need("packages of [train]", STAGES, _packages("train"), f"pip install 'tsad-edge[train]' torch=={TORCH}"),
     Need("C compiler", STAGES, _compiler, "sudo apt-get install gcc libc6-dev"),
     Need("cmake", STAGES, _program("cmake"), "pip install cmake"),
     Need("ninja or make", STAGES, _program("ninja", "make"), "pip install ninja"),
@@ -128,6 +130,14 @@ NEEDS = (
     ),
     Need("qemu-system-arm", FIRMWARE, _program("qemu-system-arm"), "sudo apt-get install qemu-system-arm"),
     Need("qemu-system-riscv32", FIRMWARE, _program("qemu-system-riscv32"), "sudo apt-get install qemu-system-misc"),
+    Need("packages of [serve]", "tsad serve", _packages("serve"), "pip install 'tsad-edge[serve]'"),
+    Need("packages of [registry]", "tsad registry", _packages("registry"), "pip install 'tsad-edge[registry]'"),
+    Need(
+        "kubectl",
+        "tsad deploy",
+        _program("kubectl", version=("version", "--client")),
+        "sudo apt-get install kubernetes-client",
+    ),
     Need("C++ compiler", DEVELOPMENT, _program("c++", "g++", "clang++"), "sudo apt-get install g++"),
     Need(
         "chromium",
@@ -170,7 +180,7 @@ def page(findings: list[Finding]) -> str:
     for one in findings:
         if one.wanted_by != heading:
             heading = one.wanted_by
-            lines.append(f"{heading} want{'s' if heading == 'dvc repro' else ''}")
+            lines.append(f"{heading} want{'s' if heading.startswith(('dvc ', 'tsad ')) else ''}")
         state, mend = ("ok     ", "") if one.ok else ("MISSING", f"; {one.install}")
         lines.append(f"  {state}  {one.name.ljust(width)}  {one.found}{mend}")
     verdict = "the six stages can run" if sufficient(findings) else "the six stages cannot run yet: see MISSING above"

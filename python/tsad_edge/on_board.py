@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .boards import Port, Told, board, build, feed, identity, judged_on, model_name
+from .boards import Port, Told, board, build_one, feed, identity, judged_on, model_name
 from .data.table import read_table
 from .files import read_json
 
@@ -58,11 +58,8 @@ def run_csv(board_name: str, folder: Path, csv: Path, port: str | None, events: 
             told = feed(line, identity(folder, name), t, values)
     else:
         with tempfile.TemporaryDirectory(prefix="tsad-") as scratch:
-            models, out = Path(scratch) / "models", Path(scratch) / "out"
-            models.mkdir()
-            (models / name).symlink_to(folder.resolve())
-            build(chosen, models, out)
-            told = judged_on(chosen, out / f"{name}.elf", identity(folder, name), t, values)
+            firmware = build_one(chosen, folder, Path(scratch))
+            told = judged_on(chosen, firmware, identity(folder, name), t, values)
     return "\n".join(_events(told) if events else _scores(t, told))
 
 

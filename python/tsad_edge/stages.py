@@ -465,6 +465,13 @@ def run(board: str, csv: str, model: str | None = None, port: str | None = None,
     return run_csv(board, _one_model(model), Path(csv), port, events)
 
 
+def flash(board: str, model: str | None = None, port: str | None = None, gdb: str | None = None) -> str:
+    """The firmware of one model into a board, as `flash.into_board`; by default of the only one that was converted."""
+    from .flash import into_board
+
+    return into_board(board, _one_model(model), port, gdb)
+
+
 def export_c(to: str, model: str | None = None) -> str:
     """One model's C with all it needs, as `drop_in.export`; by default of the only one that was converted."""
     from .drop_in import export

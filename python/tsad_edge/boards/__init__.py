@@ -4,12 +4,13 @@
     scores, alarms, events, _ = judged_on(board("mps2-an386"), elf, identity, t, values)
 
 Room by room: table (which there are), firmware, footprint (sizes), lines and protocol (to talk to one), feed (a series
-through it), instructions and cycles (what a sample takes), cost (all figures). The C is in csrc/target/mcu.
+through it), flashers (into a board; in_gdb is what gdb runs), instructions and cycles (what a sample takes), cost (all figures). The C is in csrc/target/mcu.
 """
 
 from .cost import Sample, cost
 from .feed import Told, feed, judged_on
-from .firmware import build, identity, model_name
+from .firmware import build, build_one, identity, model_name
+from .flashers import flash
 from .lines import Port
 from .table import Board, board, boards
 
@@ -21,8 +22,10 @@ __all__ = [
     "board",
     "boards",
     "build",
+    "build_one",
     "cost",
     "feed",
+    "flash",
     "identity",
     "judged_on",
     "model_name",

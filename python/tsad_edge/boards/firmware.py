@@ -63,6 +63,16 @@ def build(board: Board, models: Path, out: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def build_one(board: Board, folder: Path, scratch: Path) -> Path:
+    """Firmware of the one model in a folder that ``tsad convert`` wrote; a path below `scratch`. Raises as `build`."""
+    name = model_name(folder)
+    models, out = scratch / "models", scratch / "out"
+    models.mkdir()
+    (models / name).symlink_to(folder.resolve())
+    build(board, models, out)
+    return out / f"{name}.elf"
+
+
 def model_name(folder: Path) -> str:
     """C name of the model in a folder that ``tsad convert`` wrote.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..files import read_json
 from ..toolchain import sources
@@ -32,12 +32,26 @@ CORES = {
 }
 
 
+class Chip(NamedTuple):
+    """What tells a real board's chip from others, and what programs that flash it call it."""
+
+    id_at: int
+    """Address of DBGMCU_IDCODE, whose lowest 12 bits are the id."""
+    id: int
+    pyocd: str
+    """Its target, of a CMSIS pack."""
+    openocd: str
+    """Its file in OpenOCD's folder `target`."""
+
+
 @dataclass(frozen=True)
 class Board:
     """One board; sizes in bytes."""
 
     name: str
     core: str
+    flash_at: int
+    """Address of the flash."""
     flash: int
     ram: int
     stack: int
@@ -46,6 +60,8 @@ class Board:
     """QEMU's name of it; None where only a real one runs the firmware."""
     line: int | None
     """Which of QEMU's serial lines the firmware talks on."""
+    chip: Chip | None
+    """None where QEMU's machine is all that the firmware was made for."""
 
     @property
     def prefix(self) -> str:
@@ -75,10 +91,15 @@ def boards() -> dict[str, Board]:
     524288
     """
     rows = read_json(mcu() / "boards.json")
-    return {
-        name: Board(name, row["core"], row["flash"][1], row["ram"][1], row["stack"], row["machine"], row["line"])
-        for name, row in rows.items()
-    }
+    return {name: _board(name, row) for name, row in rows.items()}
+
+
+def _board(name: str, row: dict[str, Any]) -> Board:
+    flash_at, flash = row["flash"]
+    chip = row["chip"]
+    found = chip and Chip(int(chip["id_at"], 16), int(chip["id"], 16), chip["pyocd"], chip["openocd"])
+    core, ram, stack, machine, line = row["core"], row["ram"][1], row["stack"], row["machine"], row["line"]
+    return Board(name, core, int(flash_at, 16), flash, ram, stack, machine, line, found)
 
 
 def board(name: str) -> Board:

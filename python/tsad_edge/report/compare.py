@@ -1,6 +1,6 @@
-"""The results beside those of another revision: what got better, what got worse, what grew.
+"""The results beside those of another revision: what got better, what got worse.
 
-Owns which figures are compared and which way is better. The paired interval is `aggregate`'s.
+Owns which figures are compared and which way is better. The paired interval is `aggregate`'s; what grew, `sizes`'.
 """
 
 from __future__ import annotations
@@ -26,9 +26,6 @@ FIGURES = {
 """Compared figures -> what they are called."""
 
 LOWER_IS_BETTER = {"false_alarms_per_1000", "false_alarm_events_per_1000", "delay_samples"}
-
-SIZES = {"flash_bytes": "flash B", "memory_bytes": "RAM B", "mac_after": "multiply-adds"}
-"""What may grow -> what it is called; flash is weights, tables and code."""
 
 
 @dataclass(frozen=True)
@@ -91,38 +88,6 @@ def changes(now: Mapping[str, Any], then: Mapping[str, Any], families: Mapping[s
     return Changes(
         overall, shared, [name for name in ours if name not in theirs], [name for name in theirs if name not in ours]
     )
-
-
-def sizes(cost: Mapping[str, Any]) -> dict[str, dict[str, dict[str, int | None]]]:
-    """cost.json as target -> entity -> sizes; None where one was not measured.
-
-    Examples
-    --------
-    >>> row = {"weight_bytes": 40, "table_bytes": 2, "code_bytes": 100, "memory_bytes": 9, "mac_after": 8}
-    >>> sizes({"target": "host", "precision": "f32", "per_entity": {"a": row}})
-    {'host, f32': {'a': {'flash_bytes': 142, 'memory_bytes': 9, 'mac_after': 8}}}
-    """
-    rows = {}
-    for entity, row in cost["per_entity"].items():
-        parts = [row.get(key) for key in ("weight_bytes", "table_bytes", "code_bytes")]
-        flash = None if None in parts else sum(parts)
-        rows[entity] = {"flash_bytes": flash, **{key: row.get(key) for key in ("memory_bytes", "mac_after")}}
-    return {f"{cost['target']}, {cost['precision']}": rows}
-
-
-def growth(now: int | None, then: int | None) -> str:
-    """How much a size grew.
-
-    Examples
-    --------
-    >>> growth(110, 100), growth(100, 100), growth(5, None), growth(3, 0)
-    ('+10.0 %', '0', '-', 'from 0')
-    """
-    if now is None or then is None:
-        return "-"
-    if now == then:
-        return "0"
-    return f"{(now - then) / then:+.1%}".replace("%", " %") if then else "from 0"
 
 
 def _change(sample: Resampled, name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Change:

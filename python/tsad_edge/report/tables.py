@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .compare import FIGURES, SIZES, Change, Changes, Other, growth, sizes
+from .compare import FIGURES, Change, Changes, Other
 from .seen import FALSE, MISSED, Finding
-from .text import interval, number, some
+from .sizes import growth, measured, on_boards, on_host, only_in
+from .text import boards_told, interval, number, some
 
 SHOWN = 60
 """Findings an entity's table has at most."""
@@ -105,6 +106,7 @@ def entities(metrics: Mapping[str, Any], order: Sequence[str], other: Other | No
 
 def proof(check: Mapping[str, Any], other: Other | None) -> Table:
     """What check.json says."""
+    on_any_board = any(boards_told(tree) for tree in (check, *([other.check] if other else [])))
 
     def column(tree: Mapping[str, Any]) -> list[str]:
         names = [tree.get(key, []) for key in ("entities_without_alarm", "degenerate_calibration", "failures")]
@@ -117,37 +119,43 @@ def proof(check: Mapping[str, Any], other: Other | None) -> Table:
             str(tree["flipped_decisions"]),
             "equal" if tree["events_equal"] else f"equal but for {len(tree['events_excused'])} excused",
             *(some([str(each) for each in listed]) or "none" for listed in names),
+            *([boards_told(tree) or "no board"] if on_any_board else []),
         ]
 
     words = ["the compiled C against PyTorch", "samples", "largest score error", "at most, of a sample's tolerance"]
     words += ["samples within tolerance of the threshold", "decisions flipped", "events", "entities without alarm"]
-    words += ["degenerate calibration", "failures"]
+    words += ["degenerate calibration", "failures", *(["firmware, against the edge binary"] if on_any_board else [])]
     columns = [column(check), *([column(other.check)] if other else [])]
     rows = [list(row) for row in zip(words, *columns, strict=True)]
     return Table("Proof", ["", "now", *([other.name] if other else [])], rows)
 
 
 def cost(now: Mapping[str, Any], other: Other | None) -> Table:
-    """Flash, RAM and multiply-adds by target, with growth; entities that are alike share a row."""
-    ours, theirs = sizes(now), sizes(other.cost) if other else {}
-    alike: dict[tuple[str, ...], list[str]] = {}
+    """What each target gives a detector, the host and boards, with growth; entities that are alike share a row."""
+    ours = on_host(now) | on_boards(now)
+    theirs = on_host(other.cost) | on_boards(other.cost) if other else {}
+    shown, alike = measured(ours), {}
     for target, per_entity in ours.items():
         for entity, row in per_entity.items():
             before, cells = theirs.get(target, {}).get(entity), [target]
-            for key in SIZES:
-                cells.append("-" if row[key] is None else f"{row[key]}")
+            for name in shown:
+                cells.append("-" if row[name] is None else f"{row[name]}")
                 if other:
-                    cells.append(growth(row[key], before[key]) if before else "new")
+                    cells.append(growth(row[name], before[name]) if before else "new")
             alike.setdefault(tuple(cells), []).append(entity)
     rows = [[some(names), *cells] for cells, names in alike.items()]
-    gone = [f"{name} ({target})" for target in theirs for name in theirs[target] if name not in ours.get(target, {})]
     head = ["entity", "target"]
-    for word in SIZES.values():
-        head += [word, *(["growth"] if other else [])]
-    note = "Flash is weights, tables and machine code."
-    if gone and other:
-        note += f" Only in {other.name}: {', '.join(gone)}."
-    return Table("Cost", head, rows, note)
+    for name in shown:
+        head += [name, *(["growth"] if other else [])]
+    notes = ["Flash of the host is weights, tables and machine code, its RAM the model's memory."]
+    if boards := now.get("boards", {}):
+        notes.append("Of a board they are all of the firmware's, RAM without the stack.")
+        elsewhere = {board: tree["counted_on"] for board, tree in boards.items() if tree["counted_on"] != board}
+        notes += [f"Instructions of {board} were counted on {counter}." for board, counter in elsewhere.items()]
+    if other:
+        sides = (("here", only_in(ours, theirs)), (f"in {other.name}", only_in(theirs, ours)))
+        notes += [f"Only {place}: {', '.join(names)}." for place, names in sides if names]
+    return Table("Cost", head, rows, " ".join(notes))
 
 
 def findings(title: str, found: Sequence[Finding], note: str = "", most: int = SHOWN, named: bool = False) -> Table:

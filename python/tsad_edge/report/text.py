@@ -6,7 +6,10 @@ for another branch of the pipeline for its sake, since it runs after all of them
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from .sizes import measured, on_boards
 
 FEED = "Feed a CSV to the compiled edge binary:"
 
@@ -203,21 +206,52 @@ def _proof(check: dict[str, Any]) -> str:
     for key in ("entities_without_alarm", "degenerate_calibration", "failures"):
         if check[key]:
             lines.append(f"  {key.replace('_', ' ')}: {some(list(map(str, check[key])))}")
+    if told := boards_told(check):
+        lines.append(f"  firmware, against the edge binary: {told}")
     return "\n".join(lines)
 
 
+def boards_told(check: Mapping[str, Any]) -> str:
+    """Which boards' firmware decided as the edge binary did, and of which entities the others did not; "" for none.
+
+    Examples
+    --------
+    >>> same = {"scores_equal": True, "decisions_equal": True, "events_equal": True}
+    >>> boards_told({"per_entity": {"a": {"boards": {"one": same, "two": {**same, "scores_equal": False}}}}})
+    'identical on one; NOT on two (a: scores)'
+    """
+    differs: dict[str, list[str]] = {}
+    for entity, row in check["per_entity"].items():
+        for board, told in row.get("boards", {}).items():
+            wrong = [what for what in ("scores", "decisions", "events") if not told[f"{what}_equal"]]
+            differs.setdefault(board, []).extend([f"{entity}: {' and '.join(wrong)}"] if wrong else [])
+    same = [board for board, wrong in differs.items() if not wrong]
+    parts = [f"identical on {', '.join(same)}"] if same else []
+    return "; ".join(parts + [f"NOT on {board} ({some(wrong)})" for board, wrong in differs.items() if wrong])
+
+
 def _cost(cost: dict[str, Any]) -> str:
-    """Bytes and multiply-adds, an entity a line, at most ten."""
-    rows = [["entity", "weights B", "code B", "RAM B", "multiply-adds"]]
-    shown = list(cost["per_entity"].items())[:10]
-    for entity, row in shown:
-        mac = f"{row['mac_before']} -> {row['mac_after']}"
+    """Bytes and work, a table a target: the host's, and that of each board's firmware."""
+    rows = {}
+    for entity, row in cost["per_entity"].items():
         code = "-" if row["code_bytes"] is None else str(row["code_bytes"])
-        rows.append([entity, str(row["weight_bytes"]), code, str(row["memory_bytes"]), mac])
-    more = len(cost["per_entity"]) - len(shown)
-    return f"Cost of a detector ({cost['target']}, {cost['precision']})\n{_indent(table(rows))}" + (
-        f"\n  and {more} more in cost.json" if more else ""
-    )
+        mac = f"{row['mac_before']} -> {row['mac_after']}"
+        rows[entity] = [str(row["weight_bytes"]), code, str(row["memory_bytes"]), mac]
+    head = ["weights B", "code B", "RAM B", "multiply-adds"]
+    parts = [_costs(f"Cost of a detector ({cost['target']}, {cost['precision']})", head, rows)]
+    for board, sizes in on_boards(cost).items():
+        tree, shown = cost["boards"][board], measured({board: sizes})
+        counted = "" if tree["counted_on"] == board else f"; instructions counted on {tree['counted_on']}"
+        rows = {entity: [number(row[name], 0) for name in shown] for entity, row in sizes.items()}
+        parts.append(_costs(f"Cost of its firmware ({board}, {tree['core']}{counted})", shown, rows))
+    return "\n\n".join(parts)
+
+
+def _costs(title: str, head: list[str], rows: dict[str, list[str]]) -> str:
+    """An entity a line, at most ten."""
+    shown = [["entity", *head], *([entity, *cells] for entity, cells in list(rows.items())[:10])]
+    more = len(rows) + 1 - len(shown)
+    return f"{title}\n{_indent(table(shown))}" + (f"\n  and {more} more in cost.json" if more else "")
 
 
 def _times(times: dict[str, float]) -> str:
