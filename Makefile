@@ -11,8 +11,8 @@ demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pu
 	@dvc repro
 	@tsad report
 
-test: .venv/.test lint ctest ## what every change must pass; files of tests are spread over the cores
-	@pytest -q -n auto --dist loadgroup
+test: .venv/.test lint ctest ## what every change must pass; tests are spread over the cores
+	@pytest -q -n auto
 
 test-all: test ## and what takes longer
 	@pytest -q -m slow

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-RECORD = Path(sys.argv[1])
 PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 KINDS = {"namespaces": ("Namespace", False), "services": ("Service", True), "pods": ("Pod", True)}
 
@@ -35,9 +34,9 @@ DISCOVERY = {
 }
 
 
-def rolled_out() -> dict[str, Any]:
+def rolled_out(record: Path) -> dict[str, Any]:
     """The deployment that was sent last, with the status of one that is done."""
-    sent = [json.loads(line)["body"] for line in RECORD.read_text().splitlines()]
+    sent = [json.loads(line)["body"] for line in record.read_text().splitlines()]
     last = [each for each in sent if each["kind"] == "Deployment"][-1]
     counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), last["spec"].get("replicas", 1))
     metadata = last["metadata"] | {"generation": 1}
@@ -48,6 +47,7 @@ class Handler(BaseHTTPRequestHandler):
     """Every object that is sent is kept and sent back; what is asked for is there, and well."""
 
     protocol_version = "HTTP/1.1"
+    record: Path
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
@@ -59,17 +59,17 @@ class Handler(BaseHTTPRequestHandler):
             pod = {"metadata": {"name": "pod"}, "status": {"phase": "Running"}}
             self.answer(200, json.dumps({"type": "ADDED", "object": pod}).encode() + b"\n")
         elif path.endswith("/deployments"):
-            listed = {"kind": "DeploymentList", "apiVersion": "apps/v1", "items": [rolled_out()]}
+            listed = {"kind": "DeploymentList", "apiVersion": "apps/v1", "items": [rolled_out(self.record)]}
             self.answer(200, json.dumps(listed).encode())
         elif "/deployments/" in path:
-            self.answer(200, json.dumps(rolled_out()).encode())
+            self.answer(200, json.dumps(rolled_out(self.record)).encode())
         else:
             missing = {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
             self.answer(404, json.dumps(missing).encode())
 
     def do_PATCH(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))  # YAML by name, JSON as kubectl sends it
-        with RECORD.open("a") as file:
+        with self.record.open("a") as file:
             line = {"method": self.command, "path": urlsplit(self.path).path, "body": json.loads(body)}
             file.write(json.dumps(line) + "\n")
         self.answer(200 if self.command == "PATCH" else 201, body)
@@ -87,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_port, flush=True)
-server.serve_forever()
+if __name__ == "__main__":
+    Handler.record = Path(sys.argv[1])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()
