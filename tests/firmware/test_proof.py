@@ -1,6 +1,8 @@
 """The pipeline with boards: firmware, its cost, the proof on the whole test set, and ways in which it must not pass."""
 
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +10,8 @@ import numpy as np
 import pytest
 
 from tsad_edge import check, stages
-from tsad_edge.params import load
-from tsad_edge.stages import NATIVE
+from tsad_edge.params import STAGES, load
+from tsad_edge.stages import NATIVE, REPORT
 
 BOARDS = ("mps2-an386", "riscv-virt")
 PARAMS = """
@@ -22,7 +24,7 @@ check: {boards: [mps2-an386, riscv-virt]}
 
 @pytest.fixture(scope="module")
 def finished(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two channels, 1200 rows of which 480 are judged, with two faults and a gap; all stages but evaluate."""
+    """Two channels, 1200 rows of which 480 are judged, with two faults and a gap; all six stages."""
     place = tmp_path_factory.mktemp("plant")
     t, draw = np.arange(1200), np.random.default_rng(1)
     values = np.stack([20 + 5 * np.sin(t / 4), 3 + np.cos(t / 4)], axis=1) + draw.normal(0, [0.3, 0.05], (1200, 2))
@@ -36,7 +38,7 @@ def finished(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "params.yaml").write_text(PARAMS)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        for stage in ("prepare", "train", "test", "convert", "check"):
+        for stage in STAGES:
             getattr(stages, stage)(load())
     return place
 
@@ -67,6 +69,43 @@ def test_cost_has_a_row_for_each_board(inside: Path) -> None:
         assert one["flash_bytes"] - one["code_bytes"] == host["weight_bytes"] + host["table_bytes"]
         assert one["memory_bytes"] == host["memory_bytes"]
         assert one["stack_used_bytes"] <= one["stack_worst_bytes"] and one["instructions"] > host["mac_after"]
+
+
+def test_the_report_shows_what_each_board_takes_and_how_it_grew(inside: Path) -> None:
+    """Against a commit whose firmware had half the instructions and knew only one of the boards."""
+    whole = Path("cost.json").read_bytes()
+    cost = json.loads(whole)
+    was = json.loads(whole)
+    del was["boards"]["riscv-virt"]
+    row = was["boards"]["mps2-an386"]["per_entity"]["plant"]
+    row["instructions"] = (row["instructions"] + 1) // 2
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    try:
+        Path("cost.json").write_text(json.dumps(was))
+        for command in (["init", "-q"], ["add", "metrics.json", "check.json", "cost.json"], ["commit", "-qm", "then"]):
+            subprocess.run([*git, *command], check=True)
+    finally:
+        Path("cost.json").write_bytes(whole)
+    text = stages.report(load(), against="HEAD")
+    markdown, html = ((REPORT / name).read_text() for name in ("report.md", "report.html"))
+    keys = ["flash_bytes", "code_bytes", "static_bytes", "stack_worst_bytes", "stack_used_bytes"]
+    for board, tree in cost["boards"].items():
+        told = tree["per_entity"]["plant"]
+        work = [str(told[key]) for key in ("instructions", "cycles") if key in told]
+        sizes = [str(told[key]) for key in keys]
+        listed = text.split(f"Cost of its firmware ({board}, {tree['core']})\n")[1].splitlines()[1]
+        assert listed.split() == ["plant", *sizes, *work]
+        here = board in was["boards"]
+        cells = ["plant", board, *(cell for size in sizes for cell in (size, "0" if here else "new")), "-", "-"]
+        grown = f"{(told['instructions'] - row['instructions']) / row['instructions']:+.1%}".replace("%", " %")
+        cells += [work[0], grown, work[1], "0"] if here else [work[0], "new", "-", "-"]
+        assert f"| {' | '.join(cells)} |" in markdown
+        in_html = re.search(rf"<tr><td>plant</td><td>{board}</td>(.*?)</tr>", html)
+        assert in_html and re.findall(r"<td[^>]*>(.*?)</td>", in_html[1]) == cells[2:]
+    words, verdict = "firmware, against the edge binary", "identical on mps2-an386, riscv-virt"
+    assert f"  {words}: {verdict}" in text and f"| {words} | {verdict} | {verdict} |" in markdown
+    assert f"<td>{words}</td><td>{verdict}</td>" in html
+    assert "Only here: riscv-virt." in markdown and "Only here: riscv-virt." in html
 
 
 def test_firmware_with_another_threshold_does_not_pass(inside: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,8 @@ def test_what_is_taken_away_is_missed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     found = by_name(examine())
     lacking = {name for name, each in found.items() if not each.ok}
-    assert lacking == {need.name for need in NEEDS} - {"PyTorch", "packages of [train]", "disk space"}
+    there = {"PyTorch", "disk space", *(name for name in found if name.startswith("packages of"))}
+    assert lacking == {need.name for need in NEEDS} - there
     assert not sufficient(list(found.values()))
     text = page(list(found.values()))
     assert "MISSING  C compiler" in text and "sudo apt-get install gcc" in text and "cannot run yet" in text
@@ -47,6 +49,30 @@ def test_the_exit_code_is_about_the_six_stages(name: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(doctor, "examine", lambda: findings)
     wanted = next(need.wanted_by for need in NEEDS if need.name == name)
     assert main(["doctor"]) == (1 if wanted == STAGES else 0)
+
+
+def test_a_package_that_is_taken_away_is_named_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = doctor.metadata.version
+
+    def version(name: str) -> str:
+        if name in ("uvicorn", "oras"):
+            raise doctor.metadata.PackageNotFoundError(name)
+        return whole(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    found = by_name(examine())
+    for extra, lacks in (("serve", "uvicorn"), ("registry", "oras")):
+        one = found[f"packages of [{extra}]"]
+        assert not one.ok and one.found == f"lacks {lacks}" and one.install == f"pip install 'tsad-edge[{extra}]'"
+        assert f"tsad {extra} wants\n  MISSING  {one.name}" in page(list(found.values()))
+    assert found["packages of [train]"].ok and sufficient(list(found.values()))
+
+
+def test_kubectl_is_asked_without_a_cluster(cluster: Any, kubectl: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    one = by_name(examine())["kubectl"]
+    assert one.ok and one.wanted_by == "tsad deploy" and kubectl in one.found and "unknown" not in one.found
+    assert cluster.sent() == []
 
 
 def test_a_program_that_does_not_run_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

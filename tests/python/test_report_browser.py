@@ -208,6 +208,8 @@ def test_names_from_files_do_no_harm(tab: Tab, tmp_path: Path) -> None:
         "unlabelled": {evil: counts},
     }
     cost["per_entity"] = {evil: cost["per_entity"]["pump-1"]}
+    takes = {"flash_bytes": 17100, "code_bytes": 8528, "static_bytes": 1928, "stack_worst_bytes": 576, "cycles": 19907}
+    cost["boards"] = {evil: {"core": "any", "counted_on": "b", "per_entity": {evil: {**takes, "instructions": 12878}}}}
     markdown, html = pages(metrics, check, cost, [one], {evil: evil}, 1, "text", None)
     (tmp_path / "evil.html").write_text(html)
     assert faults(tab, tmp_path / "evil.html", "phone", plots=4) == []  # no precision and recall, no training

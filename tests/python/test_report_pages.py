@@ -96,19 +96,74 @@ def test_an_older_revision_may_lack_a_figure_and_entities() -> None:
 
 def test_growth_of_flash_ram_and_work() -> None:
     now, then = committed()[2], committed()[2]
-    now["per_entity"]["pump-1"]["weight_bytes"] *= 2
-    now["per_entity"]["pump-2"]["memory_bytes"] -= 624
+    row = now["per_entity"]["pump-1"]
+    alike = tables.cost(now, None)
+    assert alike.head == ["entity", "target", "flash B", "of it code B", "RAM B", "multiply-adds"]
+    flash, code, memory = row["weight_bytes"] + row["table_bytes"] + row["code_bytes"], row["code_bytes"], 624
+    unchanged = [str(flash), str(code), str(row["memory_bytes"]), str(row["mac_after"])]
+    assert alike.rows == [["pump-1, pump-2, pump-3", "host, f32", *unchanged]]
+    row["weight_bytes"] += flash
+    now["per_entity"]["pump-2"]["memory_bytes"] = memory
+    then["per_entity"]["pump-2"]["memory_bytes"] = 2 * memory
     now["per_entity"]["pump-3"]["code_bytes"] = None
     then["per_entity"]["pump-0"] = then["per_entity"]["pump-1"]
     table = tables.cost(now, Other("main", {}, {}, then))
-    assert table.head[2:] == ["flash B", "growth", "RAM B", "growth", "multiply-adds", "growth"]
-    rows = {row[0]: row[2:] for row in table.rows}
-    assert rows["pump-1"] == ["113840", "+72.9 %", "1248", "0", "11880", "0"]
-    assert rows["pump-2"] == ["65856", "0", "624", "-50.0 %", "11880", "0"]
-    assert rows["pump-3"][:2] == ["-", "-"]
-    assert "Only in main: pump-0 (host, f32)." in table.note
-    alike = tables.cost(committed()[2], None).rows
-    assert alike == [["pump-1, pump-2, pump-3", "host, f32", "65856", "1248", "11880"]]
+    assert table.head[2:6] == ["flash B", "growth", "of it code B", "growth"]
+    rows = {cells[0]: cells[2:] for cells in table.rows}
+    assert rows["pump-1"] == [str(2 * flash), "+100.0 %", unchanged[1], "0", unchanged[2], "0", unchanged[3], "0"]
+    assert rows["pump-2"][:6] == [str(flash), "0", str(code), "0", "624", "-50.0 %"]
+    assert rows["pump-3"][:4] == ["-", "-", "-", "-"]
+    assert table.note.endswith("Only in main: pump-0 (host, f32).")
+
+
+def with_boards(**counters: str) -> dict[str, Any]:
+    """cost.json of the demo with boards, each counted on another or on itself."""
+    row = {"flash_bytes": 17100, "code_bytes": 8528, "static_bytes": 1928, "memory_bytes": 1560, "detector_bytes": 64}
+    row |= {"stack_worst_bytes": 576, "stack_used_bytes": 564, "instructions": 12878}
+    cost = committed()[2]
+    cost["boards"] = {
+        board: {"core": "any", "counted_on": counter, "per_entity": {name: dict(row) for name in cost["per_entity"]}}
+        for board, counter in counters.items()
+    }
+    return cost
+
+
+def test_growth_on_boards_and_boards_that_one_side_lacks() -> None:
+    now, then = with_boards(old="old", new="old"), with_boards(old="old", gone="gone")
+    del then["boards"]["old"]["per_entity"]["pump-3"]
+    now["boards"]["old"]["per_entity"]["pump-1"] |= {"stack_used_bytes": 282, "instructions": 25756, "cycles": 19907}
+    table = tables.cost(now, Other("main", {}, {}, then))
+    assert table.head[-10::2] == [
+        "worst stack B",
+        "used stack B",
+        "multiply-adds",
+        "instructions",
+        "M4 cycles (estimate)",
+    ]
+    rows = {(cells[0], cells[1]): cells[2:] for cells in table.rows}
+    sizes = ["17100", "0", "8528", "0", "1928", "0", "576", "0"]
+    work = ["282", "-50.0 %", "-", "-", "25756", "+100.0 %", "19907", "-"]
+    assert rows["pump-1", "old"] == [*sizes, *work]
+    assert rows["pump-2", "old"] == [*sizes, "564", "0", "-", "-", "12878", "0", "-", "-"]
+    for fresh in (("pump-3", "old"), ("pump-1, pump-2, pump-3", "new")):
+        assert rows[fresh][1::2] == ["new", "new", "new", "new", "new", "-", "new", "-"]
+    assert "Instructions of new were counted on old. Only here: pump-3 (old), new. Only in main: gone." in table.note
+    none = tables.cost(now, Other("main", {}, {}, committed()[2])).note
+    assert none.endswith("Only here: old, new.") and "Only in" not in none, "an older cost.json has no boards"
+
+
+def test_boards_stand_in_the_proof_where_a_side_has_them() -> None:
+    now, then = committed()[1], committed()[1]
+    assert "firmware, against the edge binary" not in {
+        row[0] for row in tables.proof(now, Other("x", {}, then, {})).rows
+    }
+    for number, row in enumerate(now["per_entity"].values()):
+        told = {"samples": 9, "scores_equal": True, "decisions_equal": True, "events_equal": True}
+        row["boards"] = {"right": told, "wrong": {**told, "decisions_equal": number != 1, "events_equal": number != 1}}
+    words = "identical on right; NOT on wrong (pump-2: decisions and events)"
+    assert tables.proof(now, None).rows[-1] == ["firmware, against the edge binary", words]
+    assert tables.proof(now, Other("x", {}, then, {})).rows[-1][1:] == [words, "no board"]
+    assert tables.proof(then, Other("x", {}, now, {})).rows[-1][1:] == ["no board", words]
 
 
 def test_results_of_a_revision_and_what_may_be_wrong_with_it(empty: Path) -> None:

@@ -131,17 +131,19 @@ def proof(check: Mapping[str, Any], other: Other | None) -> Table:
 
 
 def cost(now: Mapping[str, Any], other: Other | None) -> Table:
-    """What each target gives a detector, the host and boards, with growth; entities that are alike share a row."""
+    """What a detector takes of the host and of boards, with growth; entities that are alike share a row."""
     ours = on_host(now) | on_boards(now)
     theirs = on_host(other.cost) | on_boards(other.cost) if other else {}
-    shown, alike = measured(ours), {}
+    shown = measured(ours)
+    alike: dict[tuple[str, ...], list[str]] = {}
     for target, per_entity in ours.items():
         for entity, row in per_entity.items():
-            before, cells = theirs.get(target, {}).get(entity), [target]
+            before, cells = theirs.get(target, {}).get(entity, {}), [target]
             for name in shown:
-                cells.append("-" if row[name] is None else f"{row[name]}")
+                cells.append(number(row[name], 0))
                 if other:
-                    cells.append(growth(row[name], before[name]) if before else "new")
+                    new = not before and row[name] is not None
+                    cells.append("new" if new else growth(row[name], before.get(name)))
             alike.setdefault(tuple(cells), []).append(entity)
     rows = [[some(names), *cells] for cells, names in alike.items()]
     head = ["entity", "target"]
@@ -149,7 +151,7 @@ def cost(now: Mapping[str, Any], other: Other | None) -> Table:
         head += [name, *(["growth"] if other else [])]
     notes = ["Flash of the host is weights, tables and machine code, its RAM the model's memory."]
     if boards := now.get("boards", {}):
-        notes.append("Of a board they are all of the firmware's, RAM without the stack.")
+        notes.append("A board's are the whole firmware's, the stack apart.")
         elsewhere = {board: tree["counted_on"] for board, tree in boards.items() if tree["counted_on"] != board}
         notes += [f"Instructions of {board} were counted on {counter}." for board, counter in elsewhere.items()]
     if other:
