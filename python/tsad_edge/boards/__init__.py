@@ -4,7 +4,8 @@
     scores, alarms, events, _ = judged_on(board("mps2-an386"), elf, identity, t, values)
 
 Room by room: table (which there are), firmware, footprint (sizes), lines and protocol (to talk to one), feed (a series
-through it), flashers (into a board; in_gdb is what gdb runs), instructions and cycles (what a sample takes), cost (all figures). The C is in csrc/target/mcu.
+through it), flashers (into a board; in_gdb is what gdb runs), instructions and cycles (what a sample takes), cost (all
+figures). The C is in csrc/target/mcu.
 """
 
 from .cost import Sample, cost
