@@ -6,6 +6,7 @@ rule for events once more, in numpy, to hold the C against.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def events(t: NDArray[Any], scores: NDArray[Any], threshold: float, top: NDArray
 
 
 class Detector:
-    """A compiled model with its threshold.
+    """A compiled model with its threshold; threads that share one take turns, a whole series each.
 
     Parameters
     ----------
@@ -95,6 +96,7 @@ class Detector:
 
         self.model = model
         self._detector = _core.Detector(model, threshold)
+        self._turn = threading.Lock()
 
     @classmethod
     def load(cls, path: str | Path | None = None, threshold: float | None = None) -> Detector:
@@ -155,8 +157,10 @@ class Detector:
         ValueError
             The shape is not (T, C).
         """
-        self._detector.reset()
-        scores: NDArray[np.float32] = self._detector.score(self._checked(values))
+        samples = self._checked(values)
+        with self._turn:
+            self._detector.reset()
+            scores: NDArray[np.float32] = self._detector.score(samples)
         return scores
 
     def run(
@@ -182,9 +186,11 @@ class Detector:
         ValueError
             The shape is not (T, C), or time does not increase.
         """
-        self._detector.reset()
+        samples = self._checked(values)
         times = None if t is None else np.require(t, np.int64, ["C", "A"])
-        scores, alarms, found = self._detector.run(self._checked(values), times)
+        with self._turn:
+            self._detector.reset()
+            scores, alarms, found = self._detector.run(samples, times)
         return scores, alarms, found
 
     def _checked(self, values: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """The rule for events three times over: numpy, a loop, and C; and the detector as users meet it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,22 @@ def test_run_agrees_with_score_and_twin(series: np.ndarray) -> None:
     assert len(found) > 0 and found[told].tolist() == events(t, scores, detector.threshold)[told].tolist()
     by_index = detector.run(series)[2]
     assert (by_index["start"] * 1000 + 5).tolist() == found["start"].tolist()
+
+
+def test_threads_that_share_a_detector_do_not_mix_their_series(series: np.ndarray) -> None:
+    detector = Detector.load()
+    each = [np.tile(series, (20, 1)) * scale for scale in (1.0, 0.5, 2.0, -1.0)]
+    alone = [(detector.score(values), *detector.run(values)) for values in each]
+    with ThreadPoolExecutor(len(each)) as pool:
+        for _ in range(20):
+            scores, told = pool.map(detector.score, each), pool.map(detector.run, each)
+            for (one, *wanted), score, found in zip(alone, scores, told, strict=True):
+                assert np.array_equal(score, one, equal_nan=True)
+                assert all(map(equal, found, wanted))
+
+
+def equal(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.tobytes() == b.tobytes()
 
 
 def test_errors(tmp_path: Path, series: np.ndarray) -> None:
