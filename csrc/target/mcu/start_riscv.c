@@ -3,7 +3,7 @@
  *
  * No interrupt is ever enabled: the firmware polls its line.
  */
-#include "board.h"
+#include "start.h"
 
 void reset(void) __attribute__((naked, section(".vectors")));
 void start(void);
@@ -26,15 +26,4 @@ void reset(void) {
 
 void trap(void) { board_fail(); }
 
-void start(void) {
-    /* What lies under this function's own frame; a few words of it may count as used. */
-    for (uint32_t *at = _stack_bottom; at < (uint32_t *)__builtin_frame_address(0) - 16; at++)
-        *at = BOARD_UNUSED_STACK;
-    const uint32_t *from = _data_in_flash;
-    for (uint32_t *at = _data_start; at < _data_end; at++)
-        *at = *from++;
-    for (uint32_t *at = _bss_start; at < _bss_end; at++)
-        *at = 0;
-    main();
-    board_fail();
-}
+void start(void) { start_program(); }
