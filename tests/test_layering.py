@@ -34,7 +34,9 @@ CODEGEN_LAYERS = [
 C_INCLUDES = {
     "csrc/tsad.c": {"tsad.h"},
     "csrc/kernels": {"kernels.h", "elementary.h", "functions.h", "lines.h", "taps.h"},
-    "csrc/target": {"tsad.h", "csv.h", "columns.h", "fail.h", "m_reference.h", "frame.h", "session.h", "board.h"},
+    "csrc/target": {
+        *("tsad.h", "csv.h", "columns.h", "fail.h", "m_reference.h", "frame.h", "session.h", "board.h", "start.h"),
+    },
     "csrc/bindings.cpp": {"tsad.h", "m_reference.h"},
     "csrc/reference": {"tsad.h", "kernels.h", "m_reference.h"},
 }
