@@ -10,8 +10,10 @@ Nothing here knows the package it is installed in, or where files lie.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +22,12 @@ from numpy.typing import NDArray
 from . import passes
 from .ctext import c_name, c_names
 from .diverge import Divergence, first_divergence
-from .emit import Emitted, emit
+from .emit import VERSION, Emitted, emit
 from .interpret import Result, interpret
 from .ir import Graph, UnsupportedError, digest, read_graph, write_graph
 from .ops import mac, ops_table
+from .precision import Loss, Trial, is_exact
+from .provenance import ingredients, model_id
 from .verify import VerifyError, verify
 
 if TYPE_CHECKING:
@@ -49,6 +53,10 @@ class Compiled:
     source: str
     graph: Graph
     """After all passes; what the C does, operator by operator."""
+    id: str
+    """As the C has it: SHA-256 of `provenance`."""
+    provenance: dict[str, str]
+    """What the model was made from, see `provenance.ingredients`."""
     passes: tuple[tuple[str, Graph], ...]
     """("load", the graph given), then each pass and what it left."""
     cost: dict[str, int]
@@ -62,8 +70,12 @@ def compile_graph(
     *,
     channels: Sequence[str] | None = None,
     entity: str = "",
-    layout: str = "generic",
+    calibration: NDArray[np.float32] | None = None,
+    as_float: Collection[str] = (),
+    room: float = 1.0,
     redo: str = "tsad convert",
+    origin: Mapping[str, str] = MappingProxyType({}),
+    rules: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Compiled:
     """Run all passes and write the C.
 
@@ -79,13 +91,20 @@ def compile_graph(
         Names of a sample's values, in their order; a host then finds the columns of a CSV by them.
     entity, redo : str
         For the banner.
-    layout : str
-        How weights are packed; "generic" is the only one.
+    calibration : ndarray (n, W, C), optional
+        Windows of normal operation, raw samples: with them the model is quantised, see `passes.quantise`.
+    as_float, room
+        What stays float32 then, and how far values may leave the range of calibration: see `Trial`.
+    origin : mapping
+        What the graph was made from, for the model's id: digests of ``data`` and ``params``, version of the ``code``.
+    rules : mapping
+        Sections ``guard`` and ``events`` of detector.json, for ``<name>_config``; what is left out is off.
 
     Raises
     ------
     ValueError
-        Unknown layout, a threshold that is not finite, or names that are not one for each channel, all different.
+        A threshold that is not finite, names that are not one for each channel, all different, or calibration without
+        a window or with values that are not finite.
 
     Examples
     --------
@@ -94,13 +113,16 @@ def compile_graph(
     >>> compile_graph(g, "m_sum", 1.0).cost["memory_bytes"]
     8
     """
-    if layout != "generic":
-        raise ValueError(f"layout {layout!r} is not known; 'generic' is")
-    steps = passes.run(graph)
+    quantised = (
+        None if calibration is None else partial(passes.quantise, windows=calibration, as_float=as_float, room=room)
+    )
+    steps = passes.run(graph, quantised)
     final = steps[-1][1]
-    banner = {"entity": entity, "identity": digest(graph), "redo": redo}
-    made = emit(final, name, threshold, channels=channels, mac_before=mac(graph), **banner)
-    return Compiled(name, made.header, made.source, final, steps, made.cost)
+    found = ingredients(origin, graph, final, VERSION)
+    identity = model_id(found)
+    banner = {"entity": entity, "loaded": found["graph"], "identity": identity, "redo": redo}
+    made = emit(final, name, threshold, channels=channels, mac_before=mac(graph), rules=rules, **banner)
+    return Compiled(name, made.header, made.source, final, identity, found, steps, made.cost)
 
 
 def with_constants(graph: Graph, values: Mapping[str, NDArray[Any]]) -> Graph:
@@ -115,7 +137,7 @@ def with_constants(graph: Graph, values: Mapping[str, NDArray[Any]]) -> Graph:
     for name, array in values.items():
         if name not in constants or constants[name].size != array.size:
             raise ValueError(f"the graph has no constant {name} of {array.size} values")
-        constants[name] = np.asarray(array, np.float32).reshape(constants[name].shape).copy()
+        constants[name] = np.asarray(array, constants[name].dtype).reshape(constants[name].shape).copy()
     return replace(graph, constants=constants)
 
 
@@ -124,7 +146,9 @@ __all__ = [
     "Divergence",
     "Emitted",
     "Graph",
+    "Loss",
     "Result",
+    "Trial",
     "UnsupportedError",
     "VerifyError",
     "c_name",
@@ -134,9 +158,11 @@ __all__ = [
     "emit",
     "first_divergence",
     "interpret",
+    "is_exact",
     "load",
     "load_program",
     "mac",
+    "model_id",
     "ops_table",
     "passes",
     "read_graph",

@@ -59,11 +59,39 @@ def literal(value: float) -> str:
     return str(np.float32(value)) + "f"
 
 
-def array(name: str, values: NDArray[Any]) -> str:
-    """A static constant array of floats."""
-    words = np.asarray(values, np.float32).ravel().astype(str).tolist()
-    lines = ["    " + "f, ".join(words[i : i + PER_LINE]) + "f,\n" for i in range(0, len(words), PER_LINE)]
-    return f"static const float {name}[{len(words)}] = {{\n{''.join(lines)}}};\n"
+TYPES = {"f32": "float", "u32": "uint32_t", "s32": "int32_t", "s16": "int16_t", "s8": "int8_t"}
+"""What C calls a data type."""
+
+
+def array(name: str, values: NDArray[Any], dtype: str = "f32") -> str:
+    """A constant array; bytes share their place with a word, so that they are aligned like one.
+
+    Examples
+    --------
+    >>> print(array("a", np.array([1, 2]), "s16"))
+    const int16_t a[2] = {
+        1, 2,
+    };
+    <BLANKLINE>
+    """
+    words = values.ravel().astype(str).tolist()
+    suffix, per_line = ("f", PER_LINE) if dtype == "f32" else ("", 2 * PER_LINE)
+    rows = [words[i : i + per_line] for i in range(0, len(words), per_line)]
+    text = "{\n" + "".join("    " + f"{suffix}, ".join(row) + f"{suffix},\n" for row in rows) + "}"
+    return f"{declaration(name, len(words), dtype)} = {f'{{{text}}}' if dtype == 's8' else text};\n"
+
+
+def declaration(name: str, count: int, dtype: str) -> str:
+    """What `array` defines.
+
+    Examples
+    --------
+    >>> declaration("a", 2, "s16")
+    'const int16_t a[2]'
+    """
+    if dtype == "s8":
+        return f"const union {name}_bytes {{\n    int8_t bytes[{count}];\n    uint32_t align;\n}} {name}"
+    return f"const {TYPES[dtype]} {name}[{count}]"
 
 
 def string(text: str) -> str:

@@ -1,7 +1,8 @@
 """Which operator of a compiled program computes something else than it should?
 
 Every operator is judged by itself: run again in float64 on the inputs that the program itself had (its taps), and
-compared under a bound for its own rounding. So an early error does not spoil the judgement of what follows.
+compared under a bound for its own rounding. So an early error does not spoil the judgement of what follows. Integers
+are computed exactly, and must be equal.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def first_divergence(graph: Graph, windows: NDArray[Any], taps: Mapping[int, NDA
     windows : ndarray (n, W, C)
         Raw samples, n windows at stride one, as they were given to forward.
     taps : mapping of operator number -> ndarray
-        ``(n, count)`` for each operator; for 0, enter, the ``(W + n - 1) * C`` values of the slots.
+        ``(n, Tensor.pitch)`` for each operator; for 0, enter, the ``(W + n - 1) * C`` values of the slots.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def first_divergence(graph: Graph, windows: NDArray[Any], taps: Mapping[int, NDA
         A tap is missing or has another size.
     """
     n, width, channels = windows.shape
-    values: dict[str, Array] = {name: a[None].astype(np.float64) for name, a in graph.constants.items()}
+    values: dict[str, Array] = {name: a[None].astype(_wide(a)) for name, a in graph.constants.items()}
     values[graph.window.name] = windows[:, None].astype(np.float64)
     closest: Divergence | None = None
     numbers = {op.output.name: number for number, op in numbered(graph)}
@@ -72,14 +73,16 @@ def first_divergence(graph: Graph, windows: NDArray[Any], taps: Mapping[int, NDA
                 values[name] = computed  # a view: no kernel, nothing to judge
                 continue
             number = numbers[name]
-            count = (width + n - 1) * channels if number == 0 else n * op.output.size
+            count = (width + n - 1) * channels if number == 0 else n * op.output.pitch
             if number not in taps or taps[number].size != count:
                 got = taps[number].size if number in taps else "no"
                 raise ValueError(f"operator {number} ({name}) has {got} tapped values, not {count}")
-            tapped = np.asarray(taps[number], dtype=np.float64)
+            tapped = taps[number].astype(_wide(taps[number]))
             if number == 0:
                 slots = np.lib.stride_tricks.sliding_window_view(tapped.reshape(-1, channels), width, axis=0)
                 tapped = slots.transpose(0, 2, 1)
+            else:
+                tapped = tapped.reshape(n, -1)[:, : op.output.size]
             values[name] = tapped.reshape(n, *op.output.shape)
             found = _judge(op, number, inputs, computed, values[name])
             if found.diverged:
@@ -88,6 +91,11 @@ def first_divergence(graph: Graph, windows: NDArray[Any], taps: Mapping[int, NDA
                 closest = found
     assert closest is not None  # a verified graph begins with enter
     return closest
+
+
+def _wide(values: NDArray[Any]) -> type[np.int64] | type[np.float64]:
+    """What holds them, and what is computed of them."""
+    return np.float64 if values.dtype.kind == "f" else np.int64
 
 
 def _judge(op: Op, number: int, inputs: list[Array | None], computed: Array, tapped: Array) -> Divergence:

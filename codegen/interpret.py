@@ -69,7 +69,10 @@ def interpret(graph: Graph, windows: NDArray[Any], dtype: DTypeLike = np.float64
 def _run(graph: Graph, windows: Array, keep: bool) -> Result:
     n, dtype = len(windows), windows.dtype
     x = windows[:, None]  # (n, 1, W, C)
-    values: dict[str, Array] = {name: a[None].astype(dtype) for name, a in graph.constants.items()}
+    # Integers are computed as int64, which holds every sum and product exactly.
+    values: dict[str, Array] = {
+        name: a[None].astype(dtype if a.dtype.kind == "f" else np.int64) for name, a in graph.constants.items()
+    }
     terms: dict[str, Array] = {name: np.abs(a) for name, a in values.items()}
     values[graph.window.name], terms[graph.window.name] = x, np.abs(x)
     last_use = {name: i for i, op in enumerate(graph.ops) for name in op.inputs}

@@ -1,4 +1,4 @@
-"""The intermediate representation: a straight list of operators on named float32 tensors, as frozen dataclasses.
+"""The intermediate representation: a straight list of operators on named tensors, as frozen dataclasses.
 
 Owns the data types, their text (which parses back) and small queries. What an operator *means* is in `ops`; who may
 change a graph is in `passes`. Tensors keep PyTorch's shapes with the batch as a dimension of size 1.
@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Attr = int | float | str | tuple[int, ...]
+WIDTHS = {"f32": 4, "s32": 4, "s16": 2, "s8": 1}
+"""Bytes of an element, by data type."""
 NAME = re.compile(r"[^\s,(){}\[\]=#]+")
 """What a tensor may be called. "-" alone means: this optional input is absent."""
 
@@ -28,16 +30,40 @@ class UnsupportedError(ValueError):
 
 
 @dataclass(frozen=True)
+class Grid:
+    """What the integers of a quantised tensor stand for: q is q * scale, and -limit <= q <= limit."""
+
+    scale: float
+    limit: int
+
+
+@dataclass(frozen=True)
 class Tensor:
-    """A name and a shape; all tensors are float32 and dense unless they are views."""
+    """A name, a shape, and a grid where it holds s16 integers; without one it holds float32. Dense unless a view."""
 
     name: str
     shape: tuple[int, ...]
+    grid: Grid | None = None
 
     @property
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> str:
+        """ "f32" or "s16"."""
+        return "f32" if self.grid is None else "s16"
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of its elements, in whole words of 4."""
+        return -(-self.size * WIDTHS[self.dtype] // 4) * 4
+
+    @property
+    def pitch(self) -> int:
+        """Elements from one window's first to the next one's."""
+        return self.bytes // WIDTHS[self.dtype]
 
 
 @dataclass(frozen=True)
@@ -67,8 +93,8 @@ class Op:
 class Buffer:
     """Memory of one tensor.
 
-    ``where`` is "arena" (n windows of `size` floats, from float ``n * offset`` behind the fixed part), "fixed" (`size`
-    floats from `offset`: scratch that does not grow with n) or "scores" (the caller's array).
+    ``where`` is "arena" (n windows of `size` bytes, from byte ``n * offset`` behind the fixed part), "fixed" (`size`
+    bytes from `offset`: scratch that does not grow with n) or "scores" (the caller's array). All are words of 4.
     """
 
     where: str
@@ -80,8 +106,8 @@ class Buffer:
 class Plan:
     """Static memory: buffers by tensor name (scratch of an operator: its output's name + "/scratch")."""
 
-    fixed: int  # floats that do not grow with the number of windows
-    window: int  # floats a window
+    fixed: int  # bytes that do not grow with the number of windows
+    window: int  # bytes a window
     buffers: Mapping[str, Buffer]
 
 
@@ -90,7 +116,8 @@ class Graph:
     """A program from `window` (1, W, C) to `outputs`: the score (1,) and, optionally, the parts (1, C)."""
 
     window: Tensor
-    constants: Mapping[str, NDArray[np.float32]]
+    constants: Mapping[str, NDArray[Any]]
+    """float32, and in quantised graphs int8, int16 and int32 too"""
     ops: tuple[Op, ...]
     outputs: tuple[str, ...]
     plan: Plan | None = None
@@ -111,6 +138,13 @@ class Graph:
         found.update((op.output.name, op.output.shape) for op in self.ops)
         return found
 
+    def dtypes(self) -> dict[str, str]:
+        """Data type of every tensor by name, a key of WIDTHS."""
+        found = {self.window.name: self.window.dtype}
+        found.update((name, dtype_of(a)) for name, a in self.constants.items())
+        found.update((op.output.name, op.output.dtype) for op in self.ops)
+        return found
+
     def producers(self) -> dict[str, Op]:
         """The operator that writes each tensor."""
         return {op.output.name: op for op in self.ops}
@@ -122,6 +156,22 @@ class Graph:
             for name in dict.fromkeys(op.inputs):
                 found.setdefault(name, []).append(op)
         return found
+
+
+def dtype_of(constant: NDArray[Any]) -> str:
+    """Data type of a constant's values, a key of WIDTHS.
+
+    Examples
+    --------
+    >>> dtype_of(np.zeros(3, np.int8)), dtype_of(np.zeros(3, np.float32))
+    ('s8', 'f32')
+    """
+    return f"{'f' if constant.dtype.kind == 'f' else 's'}{8 * constant.dtype.itemsize}"
+
+
+def little_endian(constant: NDArray[Any]) -> bytes:
+    """Its values' bytes, in order, the least significant one first."""
+    return np.ascontiguousarray(constant, constant.dtype.newbyteorder("<")).tobytes()
 
 
 def fresh(taken: Iterable[str], wish: str) -> str:
@@ -161,7 +211,7 @@ def digest(graph: Graph) -> str:
     """SHA-256 of what the graph computes: its text without sources, then the constants, little-endian."""
     sha = hashlib.sha256(to_text(graph, sources=False).encode())
     for name in sorted(graph.constants):
-        sha.update(np.ascontiguousarray(graph.constants[name], dtype="<f4").tobytes())
+        sha.update(little_endian(graph.constants[name]))
     return sha.hexdigest()
 
 
@@ -181,11 +231,14 @@ def to_text(graph: Graph, *, sources: bool = True) -> str:
     <BLANKLINE>
     """
     lines = [f"input {graph.window.name} {list(graph.window.shape)}"]
-    lines += [f"constant {name} {list(graph.constants[name].shape)}" for name in sorted(graph.constants)]
+    for name, value in sorted(graph.constants.items()):
+        lines.append(f"constant {name} {_typed(dtype_of(value))}{list(value.shape)}")
     for op in graph.ops:
         inputs = ", ".join(name or "-" for name in op.inputs)
         attrs = json.dumps(op.attrs, sort_keys=True)
-        line = f"{op.output.name} = {op.kind}({inputs}) {attrs} -> {list(op.output.shape)}"
+        grid = op.output.grid
+        typed = f"s16 {grid.scale!r} {grid.limit} " if grid else ""
+        line = f"{op.output.name} = {op.kind}({inputs}) {attrs} -> {typed}{list(op.output.shape)}"
         if sources and op.sources:
             line += "  # " + json.dumps([[s.module, s.operator, s.line] for s in op.sources])
         lines.append(line)
@@ -196,10 +249,14 @@ def to_text(graph: Graph, *, sources: bool = True) -> str:
     return "\n".join(lines) + "\n"
 
 
-_OP = re.compile(r"(\S+) = (\w+)\(([^)]*)\) (\{.*?\}) -> (\[[^\]]*\])(?:  # (.*))?")
+def _typed(dtype: str) -> str:
+    return "" if dtype == "f32" else dtype + " "
 
 
-def from_text(text: str, constants: Mapping[str, NDArray[np.float32]]) -> Graph:
+_OP = re.compile(r"(\S+) = (\w+)\(([^)]*)\) (\{.*?\}) -> (?:s16 (\S+) (\d+) )?(\[[^\]]*\])(?:  # (.*))?")
+
+
+def from_text(text: str, constants: Mapping[str, NDArray[Any]]) -> Graph:
     """Parse what `to_text` wrote; `constants` holds the values, by name.
 
     Raises
@@ -210,18 +267,18 @@ def from_text(text: str, constants: Mapping[str, NDArray[np.float32]]) -> Graph:
     window: Tensor | None = None
     ops: list[Op] = []
     outputs: tuple[str, ...] = ()
-    named: dict[str, NDArray[np.float32]] = {}
+    named: dict[str, NDArray[Any]] = {}
     plan: tuple[int, int] | None = None
     buffers: dict[str, Buffer] = {}
     for number, line in enumerate(text.splitlines(), 1):
         word, _, rest = line.partition(" ")
         if match := _OP.fullmatch(line):
-            name, kind, inputs, attrs, shape, sources = match.groups()
+            name, kind, inputs, attrs, scale, limit, shape, sources = match.groups()
             ops.append(
                 Op(
                     kind,
                     tuple("" if i == "-" else i for i in inputs.split(", ")) if inputs else (),
-                    Tensor(name, tuple(json.loads(shape))),
+                    Tensor(name, tuple(json.loads(shape)), Grid(float(scale), int(limit)) if scale else None),
                     {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(attrs).items()},
                     tuple(Source(*s) for s in json.loads(sources)) if sources else (),
                 )
@@ -231,9 +288,10 @@ def from_text(text: str, constants: Mapping[str, NDArray[np.float32]]) -> Graph:
             window = Tensor(name, tuple(json.loads(shape)))
         elif word == "constant":
             name, _, shape = rest.partition(" ")
-            if name not in constants or list(constants[name].shape) != json.loads(shape):
+            given = constants.get(name)
+            if given is None or f"{_typed(dtype_of(given))}{list(given.shape)}" != shape:
                 raise ValueError(f"line {number}: constant {name} of shape {shape} is not among the values given")
-            named[name] = constants[name]
+            named[name] = given
         elif word == "output":
             outputs = tuple(rest.split(", "))
         elif word == "plan":

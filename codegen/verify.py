@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .ir import NAME, Buffer, Graph, Op
-from .ops import TABLE, View, infer, is_view, scratch, views
+from .ir import NAME, WIDTHS, Buffer, Graph, Op, dtype_of
+from .ops import TABLE, View, infer, is_enter, is_view, scratch, views
 
 
 class VerifyError(AssertionError):
@@ -38,7 +38,7 @@ def _need(holds: bool, otherwise: str) -> None:
 
 def _constants(graph: Graph) -> None:
     for name, a in graph.constants.items():
-        _need(a.dtype == np.float32, f"constant {name} is {a.dtype}, not float32")
+        _need(dtype_of(a) in WIDTHS, f"constant {name} is {a.dtype}")
         _need(bool(np.isfinite(a).all()), f"constant {name} holds values that are not finite")
         _need(a.size > 0, f"constant {name} is empty")
 
@@ -61,11 +61,36 @@ def _operators(graph: Graph) -> None:
             raise VerifyError(f"{name}: {error}") from error
         _need(shape == op.output.shape, f"{name} has shape {op.output.shape}; by rule it is {shape}")
         _need(op.output.size > 0, f"{name} is empty")
-        _need(op.kind != "enter" or i == 0, f"{name}: enter is not the first operator")
+        _need(not is_enter(op) or i == 0, f"{name}: enter is not the first operator")
         shapes[name] = shape
-    if graph.ops and graph.ops[0].kind == "enter":
+    _types(graph)
+    if graph.ops and is_enter(graph.ops[0]):
         late = [op.output.name for op in graph.ops[1:] if graph.window.name in op.inputs]
         _need(not late, f"{late} read raw samples past enter")
+
+
+def _types(graph: Graph) -> None:
+    """Operators read and write the data types that their rows say; values that only move keep their grid."""
+    dtypes, made = graph.dtypes(), graph.producers()
+    for op in graph.ops:
+        spec, name = TABLE[op.kind], op.output.name
+        read = [(used, spec.reads[min(i, len(spec.reads) - 1)]) for i, used in enumerate(op.inputs) if used]
+        if spec.writes == "any":
+            grids = [made[used].output.grid if used in made else None for used, _ in read]
+            _need(all(grid == op.output.grid for grid in grids), f"{name} has another grid than what it moves")
+            continue
+        for used, wanted in read:
+            _need(dtypes[used] == wanted, f"{name} wants {used} as {wanted}, not as {dtypes[used]}")
+        _need(op.output.dtype == spec.writes, f"{name} is {op.output.dtype}; by rule it is {spec.writes}")
+        grid = op.output.grid
+        _need(
+            grid is None or op.attrs.get("limit", grid.limit) == grid.limit, f"{name} has another limit than its grid"
+        )
+        if spec.largest is not None:
+            limit = made[op.inputs[0]].output.grid
+            assert limit is not None  # its type was looked at above
+            sums = spec.largest([graph.constants.get(used) for used in op.inputs], limit.limit, op.attrs)
+            _need(sums < 2**31, f"sums of {name} reach {sums}, which overflows 32 bits")
 
 
 def _outputs(graph: Graph) -> None:
@@ -75,12 +100,13 @@ def _outputs(graph: Graph) -> None:
     for name, shape in zip(graph.outputs, want, strict=False):
         _need(name in made, f"output {name} is computed by no operator")
         _need(shapes[name] == shape, f"output {name} has shape {shapes[name]}, not {shape}")
+        _need(made[name].output.dtype == "f32", f"output {name} is not f32")
 
 
 def _kernels(graph: Graph) -> None:
     """Every kernel gets what its contract asks for."""
     lies, shapes = views(graph), graph.shapes()
-    _need(bool(graph.ops) and graph.ops[0].kind == "enter", "there is no enter")
+    _need(bool(graph.ops) and is_enter(graph.ops[0]), "there is no enter")
     for op in graph.ops:
         spec, name = TABLE[op.kind], op.output.name
         if spec.view is not None:
@@ -126,15 +152,15 @@ def _plan(graph: Graph) -> None:
     assert plan is not None
     want = {}
     for op in graph.ops:
-        if not is_view(op) and op.kind != "enter":
-            want[op.output.name] = op.output.size
+        if not is_view(op) and not is_enter(op):
+            want[op.output.name] = op.output.bytes
             if scratch(op, shapes):
                 want[op.output.name + "/scratch"] = scratch(op, shapes)
     _need(set(want) == set(plan.buffers), f"buffers {sorted(set(want) ^ set(plan.buffers))} are missing or too many")
-    room = {"arena": plan.window, "fixed": plan.fixed, "scores": 1}
+    room = {"arena": plan.window, "fixed": plan.fixed, "scores": 4}
     for name, buffer in plan.buffers.items():
         _need(buffer.where in room, f"{name} lies in {buffer.where!r}")
-        _need(buffer.size == want[name], f"{name} has {buffer.size} floats of memory and needs {want[name]}")
+        _need(buffer.size == want[name], f"{name} has {buffer.size} bytes of memory and needs {want[name]}")
         inside = buffer.offset >= 0 and buffer.offset + buffer.size <= room[buffer.where]
         _need(inside, f"{name} reaches out of {buffer.where}")
         _need((buffer.where == "fixed") == name.endswith("/scratch"), f"{name} lies in {buffer.where}")
@@ -161,7 +187,7 @@ def _may_overwrite(op: Op, old: Life, lies: dict[str, View]) -> bool:
     for i, used in enumerate(op.inputs):
         if used and lies[used].root == old.name:
             view = lies[used]
-            whole = view.is_dense() and view.offset == 0 and int(np.prod(view.shape)) == old.buffer.size
+            whole = view.is_dense() and view.offset == 0 and int(np.prod(view.shape)) == op.output.size
             if not (whole and i in TABLE[op.kind].in_place):
                 return False
     return True

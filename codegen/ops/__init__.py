@@ -9,15 +9,21 @@ from collections.abc import Iterator
 
 from ..ir import Graph, Op
 from .activation import ACTIVATIONS
+from .bmm_s16 import BMM_S16
 from .compare import DECISIONS
-from .conv import CONV1D, POOLS
+from .conv import CONV1D, MAX_POOL, MEAN_POOL
+from .edges import DEQUANTISE, ENTER_S16, QUANTISE
 from .elementwise import BINARY, ENTER, LEAKY_RELU, UNARY
 from .functions import FUNCTIONS
 from .gather import TAKE
 from .matrix import BMM, LINEAR
+from .matrix_s8 import MATRIX_S8
 from .normalise import ROWS
+from .pointwise_s16 import BINARY_S16, MAX_POOL_S16, UNARY_S16
 from .recurrent import RECURRENT
+from .recurrent_s8 import RECURRENT_S8
 from .reduce import REDUCTIONS, RUNNING_SUM, VARIANCE
+from .rowwise_s16 import ROWWISE_S16
 from .shape import MOVES
 from .spec import Argument, Array, Call, Constant, Data, Inputs, Scratch, Shape, Spec, Symbol
 from .view import View, dense_strides
@@ -25,8 +31,12 @@ from .view import View, dense_strides
 _MATRIX = (ENTER, LINEAR, CONV1D, *RECURRENT, BMM)
 _AXES = (*REDUCTIONS, VARIANCE, RUNNING_SUM)
 _POINTWISE = (*UNARY, *FUNCTIONS, LEAKY_RELU, *BINARY, *DECISIONS)
+_POOLS = (MAX_POOL, MEAN_POOL)
+_PRODUCTS_S8 = (*MATRIX_S8, *RECURRENT_S8, BMM_S16)
+_INTEGER = (ENTER_S16, *_PRODUCTS_S8, *UNARY_S16, *BINARY_S16, *ROWWISE_S16, MAX_POOL_S16, QUANTISE, DEQUANTISE)
+_ALL = (*_MATRIX, *_POINTWISE, *ROWS, *_POOLS, *_AXES, *MOVES, TAKE, *_INTEGER)
 
-TABLE: dict[str, Spec] = {spec.kind: spec for spec in (*_MATRIX, *_POINTWISE, *ROWS, *POOLS, *_AXES, *MOVES, TAKE)}
+TABLE: dict[str, Spec] = {spec.kind: spec for spec in _ALL}
 
 NOTHING = ("alias", "clone", "contiguous", "detach", "dropout (eval)", "lift_fresh_copy", "_to_copy (to float32)")
 """PyTorch operators that compute nothing and vanish on loading."""
@@ -79,11 +89,16 @@ def is_view(op: Op) -> bool:
     return TABLE[op.kind].view is not None
 
 
+def is_enter(op: Op) -> bool:
+    """Whether it is the operator that turns samples into slots."""
+    return op.kind in {"enter", "enter_s16"}
+
+
 def numbered(graph: Graph) -> Iterator[tuple[int, Op]]:
     """Operators that call a kernel, with the numbers taps know them by: enter is 0, the program's start at 1."""
     number = 0
     for op in graph.ops:
-        if op.kind == "enter":
+        if is_enter(op):
             yield 0, op
         elif not is_view(op):
             number += 1
@@ -91,7 +106,7 @@ def numbered(graph: Graph) -> Iterator[tuple[int, Op]]:
 
 
 def scratch(op: Op, shapes: dict[str, Shape]) -> int:
-    """Floats of scratch memory that the operator's kernel wants."""
+    """Bytes of scratch memory that the operator's kernel wants."""
     return TABLE[op.kind].scratch([shapes[name] if name else () for name in op.inputs], op.attrs)
 
 
@@ -121,6 +136,7 @@ __all__ = [
     "View",
     "dense_strides",
     "infer",
+    "is_enter",
     "is_view",
     "mac",
     "numbered",

@@ -43,7 +43,7 @@ def _taps(x: Array, taps: int, out_steps: int, attrs: Attrs, padding: float) -> 
     return found
 
 
-def _reach(x: str, views: Mapping[str, View], op: Op, taps: int) -> tuple[tuple[int, int, int], list[int], Data]:
+def reach(x: str, views: Mapping[str, View], op: Op, taps: int) -> tuple[tuple[int, int, int], list[int], Data]:
     """What every kernel here is told: (rows, steps, channels), (taps, stride, dilation, before), and where x begins."""
     stride, dilation, left = (integer(op.attrs, name) for name in ("stride", "dilation", "left"))
     seen, skipped = views[x], max(0, -left)
@@ -81,7 +81,8 @@ def _conv_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:
     return (x[0], _out_steps(x[1], taps, attrs), outer)
 
 
-def _conv_sum(inputs: Inputs, attrs: Attrs) -> Array:
+def conv_sum(inputs: Inputs, attrs: Attrs) -> Array:
+    """x * w + b, before the activation."""
     x, weight, groups = one(inputs), one(inputs, 1)[0], integer(attrs, "groups")
     weight = weight if attrs["packed"] else weight.T
     taps, inner, outer = weight.shape
@@ -96,9 +97,18 @@ def _conv_sum(inputs: Inputs, attrs: Attrs) -> Array:
     return y
 
 
+def seen_by(x: Array, taps: int, attrs: Attrs) -> Array:
+    """What each output of a conv1d sees of x (n, rows, steps, in): (groups, outputs, taps * in / groups)."""
+    groups = integer(attrs, "groups")
+    steps = _out_steps(x.shape[2], taps, attrs)
+    seen = np.stack(_taps(x, taps, steps, attrs, 0.0), axis=-2)  # (n, rows, out_steps, taps, in)
+    apart = seen.reshape(-1, taps, groups, x.shape[3] // groups).transpose(2, 0, 1, 3)
+    return apart.reshape(groups, apart.shape[1], -1)
+
+
 def _conv_terms(inputs: Inputs, terms: Inputs, output: Array, attrs: Attrs) -> Array:
     # As in linear: the running sum starts anew.
-    own = _conv_sum([None if x is None else np.abs(x) for x in inputs], attrs)
+    own = conv_sum([None if x is None else np.abs(x) for x in inputs], attrs)
     return activated_terms(own, output, attrs)
 
 
@@ -114,10 +124,10 @@ def _conv_roundings(shapes: Sequence[Shape], attrs: Attrs) -> int:
 
 def _conv_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
     x, weight, bias = (*op.inputs, "")[:3]
-    sizes, reach, data = _reach(x, views, op, views[weight].shape[0])
-    reach.append(integer(op.attrs, "groups"))
+    sizes, walk, data = reach(x, views, op, views[weight].shape[0])
+    walk.append(integer(op.attrs, "groups"))
     act = Symbol(ACTIVATIONS[str(op.attrs["act"])])
-    arguments: list[Argument] = [*sizes, *op.output.shape[1:], *reach, data, views[x].strides]
+    arguments: list[Argument] = [*sizes, *op.output.shape[1:], *walk, data, views[x].strides]
     arguments += [Constant(weight), Constant(bias), act, Data(op.output.name)]
     return [Call("conv1d_f32", tuple(arguments))]
 
@@ -138,7 +148,7 @@ CONV1D = Spec(
     arity=(2, 3),
     attrs={**REACH, "groups": int, "act": str, "packed": bool},
     shape=_conv_shape,
-    meaning=lambda inputs, attrs: activated(_conv_sum(inputs, attrs), attrs),
+    meaning=lambda inputs, attrs: activated(conv_sum(inputs, attrs), attrs),
     terms=_conv_terms,
     roundings=_conv_roundings,
     sample=_conv_sample,
@@ -193,9 +203,9 @@ def _pool(
 
     def calls(op: Op, views: Mapping[str, View]) -> list[Call]:
         x = op.inputs[0]
-        sizes, reach, data = _reach(x, views, op, integer(op.attrs, "taps"))
+        sizes, walk, data = reach(x, views, op, integer(op.attrs, "taps"))
         options = [int(bool(op.attrs[name])) for name in attrs]
-        arguments: list[Argument] = [*sizes, op.output.shape[1], *reach, *options]
+        arguments: list[Argument] = [*sizes, op.output.shape[1], *walk, *options]
         return [Call(f"{kind}_f32", (*arguments, data, views[x].strides, Data(op.output.name)))]
 
     def sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
@@ -223,21 +233,19 @@ def _pool(
     )
 
 
-POOLS = [
-    _pool(
-        kind="max_pool",
-        summary="maximum of a few steps of (rows, steps, channels)",
-        aten=("max_pool1d", "adaptive_max_pool1d"),
-        attrs={},
-        meaning=_max_pool,
-        roundings=lambda attrs: 1.0,
-    ),
-    _pool(
-        kind="mean_pool",
-        summary="mean of a few steps of (rows, steps, channels), padding counted or not",
-        aten=("avg_pool1d", "adaptive_avg_pool1d"),
-        attrs={"padded": bool},
-        meaning=_mean_pool,
-        roundings=lambda attrs: integer(attrs, "taps") + 1.0,
-    ),
-]
+MAX_POOL = _pool(
+    kind="max_pool",
+    summary="maximum of a few steps of (rows, steps, channels)",
+    aten=("max_pool1d", "adaptive_max_pool1d"),
+    attrs={},
+    meaning=_max_pool,
+    roundings=lambda attrs: 1.0,
+)
+MEAN_POOL = _pool(
+    kind="mean_pool",
+    summary="mean of a few steps of (rows, steps, channels), padding counted or not",
+    aten=("avg_pool1d", "adaptive_avg_pool1d"),
+    attrs={"padded": bool},
+    meaning=_mean_pool,
+    roundings=lambda attrs: integer(attrs, "taps") + 1.0,
+)

@@ -13,7 +13,8 @@ from .spec import Array, Attrs, Call, Data, Inputs, Shape, Spec, number, one, sa
 from .view import View, broadcast, dense_strides, walk
 
 
-def _enter_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:
+def enter_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:
+    """The window's, whose channels the table must fit."""
     window, table = shapes
     if len(window) != 3 or table != (2, window[2]):
         raise ValueError(f"a window {window} needs a table of shape (2, channels), not {table}")
@@ -32,7 +33,8 @@ def _enter_terms(inputs: Inputs, terms: Inputs, output: Array, attrs: Attrs) -> 
     return y
 
 
-def _enter_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
+def enter_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
+    """A window and a table."""
     channels = r.randint(1, 5)
     return [(1, r.randint(1, 5), channels), (2, channels)], {}
 
@@ -42,11 +44,11 @@ ENTER = Spec(
     summary="slot = (sample - offset) * scale, once per sample when it arrives",
     aten=(),
     arity=(2, 2),
-    shape=_enter_shape,
+    shape=enter_shape,
     meaning=_enter,
     terms=_enter_terms,
     roundings=lambda shapes, attrs: 2,
-    sample=_enter_sample,
+    sample=enter_sample,
 )
 
 

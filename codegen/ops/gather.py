@@ -56,7 +56,9 @@ def _calls(op: Op, views: Mapping[str, View]) -> list[Call]:
     inside = replace(view, offset=0)
     whole = View(op.output.name, 0, op.output.shape, strides)
     for at, first, step, count in runs(ints(op.attrs, "indices")):
-        found += copies(name, along(inside, first, step, count), op.output.name, along(whole, at, 1, count))
+        found += copies(
+            op.output.dtype, name, along(inside, first, step, count), op.output.name, along(whole, at, 1, count)
+        )
     return found
 
 
@@ -78,4 +80,6 @@ TAKE = Spec(
     roundings=lambda shapes, attrs: 0,
     sample=_sample,
     calls=_calls,
+    reads=("any",),
+    writes="any",
 )

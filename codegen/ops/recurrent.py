@@ -117,7 +117,7 @@ def _recurrent(
         roundings=lambda shapes, attrs: sum(_sizes(shapes, attrs, gates)[1:]) + 32,
         sample=sample,
         mac=mac,
-        scratch=lambda shapes, attrs: scratch * _sizes(shapes, attrs, gates)[2],
+        scratch=lambda shapes, attrs: 4 * scratch * _sizes(shapes, attrs, gates)[2],
         calls=calls,
         dense=(0,),
         constants=1,

@@ -78,6 +78,14 @@ def _reduction(
     )
 
 
+def _in_order(x: Array, dims: tuple[int, ...], factor: float) -> Array:
+    """factor * sum, term by term in index order as the kernel adds them: in float32 the same bits."""
+    count = math.prod(x.shape[d] for d in dims)
+    lead, behind = x.shape[: dims[0]], x.shape[dims[-1] + 1 :]
+    sums: Array = x.reshape(*lead, count, *behind).cumsum(dims[0]).take(-1, dims[0])
+    return sums * x.dtype.type(factor)
+
+
 def _deviations(x: Array, dims: tuple[int, ...]) -> Array:
     y: Array = x - x.mean(dims, keepdims=True, dtype=x.dtype)
     return y
@@ -177,7 +185,7 @@ REDUCTIONS = [  # their only attribute is `dims`
         kind="sum",
         summary="sum over neighbouring axes",
         aten=("sum",),
-        meaning=lambda x, dims: x.sum(dims),
+        meaning=lambda x, dims: _in_order(x, dims, 1.0),
         kernel="sum_f32",
         scale=lambda n: (1.0,),
         rounds=float,
@@ -186,7 +194,7 @@ REDUCTIONS = [  # their only attribute is `dims`
         kind="mean",
         summary="mean over neighbouring axes",
         aten=("mean",),
-        meaning=lambda x, dims: x.mean(dims, dtype=x.dtype),
+        meaning=lambda x, dims: _in_order(x, dims, 1 / math.prod(x.shape[d] for d in dims)),
         kernel="sum_f32",
         scale=lambda n: (float(np.float32(1 / n)),),
         rounds=lambda n: n + 2.0,

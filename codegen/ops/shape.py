@@ -135,10 +135,10 @@ def _cat(inputs: Inputs, attrs: Attrs) -> Array:
     return np.concatenate(whole, axis=integer(attrs, "dim") + 1)
 
 
-def copies(x: str, source: View, y: str, target: View) -> list[Call]:
+def copies(dtype: str, x: str, source: View, y: str, target: View) -> list[Call]:
     """Calls that copy a part of x to a part of y; offsets count from where each of them begins."""
     return [
-        Call("copy_f32", (sizes, Data(x, source.offset + ox), sx, Data(y, target.offset + oy), sy))
+        Call(f"copy_{dtype}", (sizes, Data(x, source.offset + ox), sx, Data(y, target.offset + oy), sy))
         for sizes, (sx, sy), (ox, oy) in walk(source.shape, source.strides, target.strides)
     ]
 
@@ -148,7 +148,7 @@ def _cat_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
     for name in op.inputs:
         view = views[name]
         target = View(op.output.name, at * strides[dim], view.shape, strides)
-        found += copies(name, replace(view, offset=0), op.output.name, target)
+        found += copies(op.output.dtype, name, replace(view, offset=0), op.output.name, target)
         at += view.shape[dim]
     return found
 
@@ -162,14 +162,14 @@ def _cat_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
 
 def _copy_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
     shape, source = op.output.shape, replace(views[op.inputs[0]], offset=0)
-    return copies(op.inputs[0], source, op.output.name, View("", 0, shape, dense_strides(shape)))
+    return copies(op.output.dtype, op.inputs[0], source, op.output.name, View("", 0, shape, dense_strides(shape)))
 
 
 def _move(kind: str, summary: str, aten: tuple[str, ...], **rest: object) -> Spec:
     """A row for an operator that computes nothing: |terms| move like the values."""
     meaning = rest["meaning"]
     assert callable(meaning)
-    row: dict[str, object] = {"arity": (1, 1), **rest}
+    row: dict[str, object] = {"arity": (1, 1), "reads": ("any",), "writes": "any", **rest}
     return Spec(
         kind=kind,
         summary=summary,

@@ -36,7 +36,9 @@ class Constant:
 
 @dataclass(frozen=True)
 class Scratch:
-    """An argument: pointer to the operator's scratch memory."""
+    """An argument: pointer to the operator's scratch memory, as a C type."""
+
+    type: str = "float"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,11 @@ class Spec:
     attrs: Mapping[str, type] = field(default_factory=dict)
     mac: Callable[[Sequence[Shape], Attrs], int] = _no_mac
     scratch: Callable[[Sequence[Shape], Attrs], int] = _no_scratch
-    """Floats of scratch memory its kernel wants, whatever the number of windows."""
+    """Bytes of scratch memory its kernel wants, whole words of 4, whatever the number of windows."""
+    reads: tuple[str, ...] = ("f32",)
+    """Data types of its inputs, the last for all that follow; "any" for an operator that only moves values."""
+    writes: str = "f32"
+    """Data type of its output; "any": that of its inputs, which are all alike."""
     view: Callable[[View, Attrs, Shape], View | None] | None = None
     """For operators that move no data: the output as a view; None where only a copy will do."""
     calls: Callable[[Op, Mapping[str, View]], list[Call]] | None = None
@@ -99,7 +105,11 @@ class Spec:
     rows: tuple[int, ...] = ()
     """Inputs whose last axis the kernel wants in one piece, whatever the strides of the others."""
     weights: tuple[int, ...] = ()
-    """Inputs that are weights as PyTorch keeps them; `layout` reverses their axes. "packed" says that it has."""
+    """Inputs that are weights as PyTorch keeps them, which `layout` packs. "packed" says that it has."""
+    pack: Callable[[Array, Attrs], Array] = lambda weight, attrs: weight.T
+    """How: the axes reversed, so that outputs come last."""
+    largest: Callable[[Inputs, int, Attrs], int] | None = None
+    """For sums in s32: the largest magnitude one can reach, by the constants (others are None) and the limit of x."""
     constants: int | None = None
     """First of the inputs that must be constants."""
     in_place: tuple[int, ...] = ()

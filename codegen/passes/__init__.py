@@ -9,6 +9,7 @@ attend       keys and values of attention are not computed where the query's sid
 fold         affine chains become one matrix where that is cheaper, in float64, rounded once
 simplify     what computes nothing, or what was computed before, goes
 fuse         an activation joins the matrix product before it, a weight and a bias their norm
+quantise     where asked for: matrix products, and what comes before them, in integers
 layout       weights are packed as kernels want them; copies where a view will not do
 plan         every tensor gets its place in memory
 """
@@ -26,6 +27,7 @@ from .layout import layout
 from .lift import lift
 from .omit import omit
 from .plan import plan
+from .quantise import quantise
 from .simplify import simplify
 from .sink import sink
 from .split_enter import split_enter
@@ -46,8 +48,13 @@ PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
 )
 
 
-def run(graph: Graph) -> tuple[tuple[str, Graph], ...]:
+def run(graph: Graph, quantised: Callable[[Graph], Graph] | None = None) -> tuple[tuple[str, Graph], ...]:
     """The graph as loaded and after every pass, each verified.
+
+    Parameters
+    ----------
+    quantised : callable, optional
+        What to do between `fuse` and `layout`: `quantise`, with calibration windows bound to it.
 
     Returns
     -------
@@ -61,8 +68,12 @@ def run(graph: Graph) -> tuple[tuple[str, Graph], ...]:
     """
     verify(graph)
     found = [("load", graph)]
-    for name, function in PASSES:
+    middle = [] if quantised is None else [("quantise", quantised)]
+    for name, function in (*PASSES[:-2], *middle, *PASSES[-2:]):
         graph = function(graph)
         verify(graph)
         found.append((name, graph))
     return tuple(found)
+
+
+__all__ = ["PASSES", "quantise", "run"]

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ir import Graph, Op, Tensor, fresh, prune, substitute
+from ..ir import Graph, Op, Tensor, fresh, prune
 from .affine import data_input, per_channel
 
 SHIFT_LIMIT = 16.0
@@ -24,8 +24,6 @@ Values = dict[str, NDArray[np.float64]]
 
 def fold(graph: Graph) -> Graph:
     """Fold until nothing is left to fold."""
-    neutral = {op.output.name: op.inputs[0] for op in graph.ops if op.kind == "leaky_relu" and op.attrs["slope"] == 1.0}
-    graph = prune(substitute(graph, neutral))
     graph = prune(_met(graph))
     exact: Values = {name: a.astype(np.float64) for name, a in graph.constants.items()}
     while (folded := _absorb(graph, exact)) is not None:

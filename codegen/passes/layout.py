@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..ir import Graph, Op, Tensor, fresh, prune, substitute
-from ..ops import TABLE, View, dense_strides
+from ..ops import TABLE, Array, View, dense_strides, is_enter
 
 
 def layout(graph: Graph) -> Graph:
@@ -23,7 +23,7 @@ def _pack(graph: Graph) -> Graph:
     constants, ops = dict(graph.constants), []
     packed: dict[tuple[str, ...], str] = {}
 
-    def keep(key: tuple[str, ...], value: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> str:
+    def keep(key: tuple[str, ...], value: Array) -> str:
         if key not in packed:
             # The packed constant takes the name over, unless something reads it as it was.
             wish = "+".join(key)
@@ -37,7 +37,7 @@ def _pack(graph: Graph) -> Graph:
         if "packed" in op.attrs and not op.attrs["packed"]:
             inputs = list(op.inputs)
             for i in TABLE[op.kind].weights:
-                inputs[i] = keep((op.inputs[i],), graph.constants[op.inputs[i]].T)
+                inputs[i] = keep((op.inputs[i],), TABLE[op.kind].pack(graph.constants[op.inputs[i]], op.attrs))
             if op.kind == "lstm" and len(inputs) > 4 and inputs[4]:
                 both = [graph.constants[name].astype(np.float64) for name in inputs[3:5]]
                 inputs[3:5] = [keep((inputs[3], inputs[4]), (both[0] + both[1]).astype(np.float32)), ""]
@@ -48,13 +48,13 @@ def _pack(graph: Graph) -> Graph:
 
 def _once(graph: Graph) -> Graph:
     """Equal constants are one: layers that are used twice were folded twice. (The table of `enter` may be replaced.)"""
-    seen: dict[tuple[tuple[int, ...], bytes], str] = {}
-    tables = {op.inputs[1] for op in graph.ops if op.kind == "enter"}
+    seen: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+    tables = {op.inputs[1] for op in graph.ops if is_enter(op)}
     used = dict.fromkeys(name for op in graph.ops for name in op.inputs if name in graph.constants)
     names = {}
     for name in used:
         value = graph.constants[name]
-        first = seen.setdefault((value.shape, value.tobytes()), name) if name not in tables else name
+        first = seen.setdefault((value.dtype.str, value.shape, value.tobytes()), name) if name not in tables else name
         if first != name:
             names[name] = first
     return prune(substitute(graph, names))
@@ -63,13 +63,14 @@ def _once(graph: Graph) -> Graph:
 def _copy(graph: Graph) -> Graph:
     """Insert copies in front of kernels that want dense inputs, and of views that are none."""
     shapes = graph.shapes()
+    grids = {op.output.name: op.output.grid for op in graph.ops}
     lies = {name: View(name, 0, shape, dense_strides(shape)) for name, shape in shapes.items()}
     ops: list[Op] = []
     copies: dict[str, str] = {}
 
     def dense(name: str, op: Op) -> str:
         if name not in copies:
-            made = Tensor(fresh(shapes, name + ".copy"), shapes[name])
+            made = Tensor(fresh(shapes, name + ".copy"), shapes[name], grids.get(name))
             shapes[made.name] = made.shape
             lies[made.name] = View(made.name, 0, made.shape, dense_strides(made.shape))
             ops.append(Op("copy", (name,), made, {}, op.sources))
@@ -96,6 +97,6 @@ def _copy(graph: Graph) -> Graph:
     # The score's kernel writes into the caller's array: one float a window, and a kernel of its own.
     score = graph.outputs[0]
     root = next((op for op in ops if op.output.name == lies[score].root), None)
-    if root is None or root.kind == "enter" or root.output.size != 1:
+    if root is None or is_enter(root) or root.output.size != 1:
         score = dense(score, next(op for op in ops if op.output.name == score))
     return replace(graph, ops=tuple(ops), outputs=(score, *graph.outputs[1:]))

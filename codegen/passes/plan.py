@@ -1,6 +1,6 @@
 """Gives every tensor its place: lifetimes -> offsets, in place where a kernel allows it, largest first.
 
-Places count in floats a window: n windows take n times as much of each, so that one plan holds for every n.
+Places count in bytes a window: n windows take n times as much of each, so that one plan holds for every n.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 from ..ir import Buffer, Graph, Op, Plan
-from ..ops import TABLE, View, is_view, scratch, views
+from ..ops import TABLE, View, is_enter, is_view, scratch, views
 
 
 @dataclass
@@ -32,17 +32,17 @@ def plan(graph: Graph) -> Graph:
     fixed = 0
     for i, op in enumerate(graph.ops):
         name = op.output.name
-        if is_view(op) or op.kind == "enter":
+        if is_view(op) or is_enter(op):
             continue
-        if floats := scratch(op, shapes):
-            buffers[name + "/scratch"] = Buffer("fixed", 0, floats)
-            fixed = max(fixed, floats)
+        if needed := scratch(op, shapes):
+            buffers[name + "/scratch"] = Buffer("fixed", 0, needed)
+            fixed = max(fixed, needed)
         if name == score:
-            buffers[name] = Buffer("scores", 0, 1)
+            buffers[name] = Buffer("scores", 0, op.output.bytes)
             continue
         block = _overwritten(op, i, blocks, last, lies)
         if block is None:
-            block = Block(op.output.size, i, last[name], [])
+            block = Block(op.output.bytes, i, last[name], [])
         block.last = last[name]
         block.names.append(name)
         blocks[name] = block
@@ -58,8 +58,8 @@ def plan(graph: Graph) -> Graph:
         placed.append((at, block))
         buffers.update((name, Buffer("arena", at, block.size)) for name in block.names)
     window = max((at + block.size for at, block in placed), default=0)
-    # Even numbers of floats: sizes in the ABI are multiples of 8 bytes.
-    return replace(graph, plan=Plan(fixed + fixed % 2, window + window % 2, buffers))
+    # Sizes in the ABI are multiples of 8 bytes.
+    return replace(graph, plan=Plan(fixed + fixed % 8, window + window % 8, buffers))
 
 
 def _last_reads(graph: Graph, lies: dict[str, View]) -> dict[str, int]:
@@ -80,6 +80,6 @@ def _overwritten(op: Op, i: int, blocks: dict[str, Block], last: dict[str, int],
         seen = [lies[op.inputs[j]] for j in reads]
         legal = all(j in TABLE[op.kind].in_place for j in reads)
         whole = all(v.is_dense() and v.offset == 0 and math.prod(v.shape) == op.output.size for v in seen)
-        if root in blocks and last[root] == i and blocks[root].size == op.output.size and legal and whole:
+        if root in blocks and last[root] == i and blocks[root].size == op.output.bytes and legal and whole:
             return blocks[root]
     return None

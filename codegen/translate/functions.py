@@ -28,8 +28,8 @@ def _times(kind: str, factor: float, *, before: bool = False) -> Rule:
 
 
 def _leaky_relu(t: Translator, node: Any) -> str:
-    slope = argument(node, 1, "negative_slope", 0.01)
-    return t.emit("leaky_relu", node, [t.operand(node.args[0], node)], slope=float(slope))
+    x, slope = t.operand(node.args[0], node), float(argument(node, 1, "negative_slope", 0.01))
+    return x if slope == 1.0 else t.emit("leaky_relu", node, [x], slope=slope)  # of slope 1 it is nothing
 
 
 def _prelu(t: Translator, node: Any) -> str:

@@ -16,7 +16,7 @@ void TSAD_K(bmm_f32)(size_t n, size_t count, size_t rows, size_t in, size_t out,
                 if (lines < TSAD_LINES && row + 1 < rows)
                     continue;
                 tsad_start_lines(lines, out, NULL, to);
-                tsad_add_lines(lines, in, out, from, as[2], b + window * b_pitch + i * bs[0], bs[1], to);
+                TSAD_K(add_lines_f32)(lines, in, out, from, as[2], b + window * b_pitch + i * bs[0], bs[1], NULL, to);
                 lines = 0;
             }
 }

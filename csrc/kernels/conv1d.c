@@ -34,7 +34,7 @@ static void add_taps(const layer *c, size_t lines, size_t in, size_t step, const
             from[l] = x[l] + g * in * c->channel;
             to[l] = y[l] + g * out;
         }
-        tsad_add_lines(lines, in, out, from, step, w + g * out, c->out, to);
+        TSAD_K(add_lines_f32)(lines, in, out, from, step, w + g * out, c->out, NULL, to);
     }
 }
 

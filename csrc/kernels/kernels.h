@@ -7,14 +7,15 @@
  *
  *   aliasing    y may be x itself (same pointer, same pitch) in elementwise kernels and where it is said; otherwise
  *               outputs and scratch overlap nothing
- *   alignment   f32 pointers are aligned to 4 bytes, no more
+ *   alignment   f32, s32 and s8 pointers are aligned to 4 bytes, s16 ones to 2, no more
  *   tail reads  no kernel reads past the last element it is given
  *   layout      "generic": linear weights are packed (in, out), conv1d weights (taps, in / groups, out), lstm weights
  *               (in, 4*hidden) and (hidden, 4*hidden), gates in the order i f g o, gru weights (in, 3*hidden) and
  *               (hidden, 3*hidden), gates in the order r z n; no padding
  *   order       each sum runs over its terms in index order, starting from the bias (0 without one), and products are
  *               rounded before they are added: build with -ffp-contract=off. So every target gives the same bits.
- *               (normalise.c and softmax.c add every fourth term, and these four sums then in pairs.)
+ *               (centre.h and softmax.c add every fourth term, and these four sums then in pairs.) One overlay,
+ *               avx2, does not round the products of float matrices; still a window's score is the same in every batch.
  *
  * Portable C99; a faster file of the same name in arch/<isa>/ may replace one of these.
  */
@@ -27,7 +28,8 @@
 /* How this build's kernels want weights packed. A generated program asks for its own layout by name, or is refused. */
 #define TSAD_LAYOUT_GENERIC 1
 
-/* A host library holds one program per ISA side by side: the build gives all but the first a suffix, "_avx2". */
+/* A host library holds one program per ISA side by side: the build gives all but the first a suffix, _avx2; that one
+ * has the weights. */
 #ifndef TSAD_SUFFIX
 #define TSAD_SUFFIX
 #endif
@@ -41,8 +43,8 @@
 
 /* Called after every kernel with the operator's number, its output and the count of elements of all windows. */
 #ifdef TSAD_TAP_ON
-void tsad_tap(int32_t id, const float *data, size_t count);
-#define TSAD_TAP(id, data, count) tsad_tap((id), (data), (count))
+void tsad_tap(int32_t id, const void *data, size_t count, size_t width);
+#define TSAD_TAP(id, data, count) tsad_tap((id), (data), (count), sizeof *(data))
 #else
 #define TSAD_TAP(id, data, count) ((void)0)
 #endif
@@ -51,6 +53,13 @@ enum tsad_activation { TSAD_ACT_NONE, TSAD_ACT_RELU, TSAD_ACT_TANH, TSAD_ACT_SIG
 
 /* enter.c: slot[c] = (sample[c] - table[c]) * table[channels + c] */
 void TSAD_K(enter_f32)(size_t channels, const float *sample, const float *table, float *slot);
+
+/*
+ * lines.c: what all matrix products call: y[l] (out) = b (out) + x[l] (in) . w (in, out) for each line l, or where b is
+ * NULL y[l] += x[l] . w. There is an input at least; elements of x are `step` apart, rows of w `row`. y[l] may be b.
+ */
+void TSAD_K(add_lines_f32)(size_t lines, size_t in, size_t out, const float *const *x, size_t step, const float *w,
+                           size_t row, const float *b, float *const *y);
 
 /*
  * linear.c: y (rows, out) = act(x (rows, in) . w + b). b (out) may be NULL; with one window of one row it may be y
@@ -163,7 +172,7 @@ TSAD_REDUCTION(prod_f32);
 /* reduce.c: y (outer, summed, inner) = running sums along the middle axis; y may be x */
 TSAD_REDUCTION(cumsum_f32);
 
-/* normalise.c: y (outer, inner) = scale * sum of squared distances from the mean, over the middle axis of x */
+/* variance.c: y (outer, inner) = scale * sum of squared distances from the mean, over the middle axis of x */
 void TSAD_K(var_f32)(size_t n, size_t outer, size_t reduced, size_t inner, float scale, const float *x, size_t x_pitch,
                      float *y, size_t y_pitch);
 
@@ -184,5 +193,7 @@ void TSAD_K(softmax_f32)(size_t n, size_t outer, size_t reduced, size_t inner, i
 /* copy.c: y (d0, d1, d2) with strides ys = x with strides xs: transpose, slice, repeat, one piece of a concatenation */
 void TSAD_K(copy_f32)(size_t n, const size_t d[3], const float *x, size_t x_pitch, const size_t xs[3], float *y,
                       size_t y_pitch, const size_t ys[3]);
+
+#include "kernels_s16.h"
 
 #endif

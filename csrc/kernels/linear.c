@@ -16,8 +16,9 @@ void TSAD_K(linear_f32)(size_t n, size_t rows, size_t in, size_t out, const floa
             to[lines++] = y + window * y_pitch + row * out;
             if (lines < TSAD_LINES && (window + 1 < n || row + 1 < rows))
                 continue;
-            tsad_start_lines(lines, out, b, to);
-            tsad_add_lines(lines, in, out, from, 1, w, out, to);
+            if (b == NULL)
+                tsad_start_lines(lines, out, NULL, to);
+            TSAD_K(add_lines_f32)(lines, in, out, from, 1, w, out, b, to);
             for (size_t l = 0; l < lines; l++)
                 tsad_activate(act, out, to[l]);
             lines = 0;

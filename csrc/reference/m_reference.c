@@ -6,7 +6,10 @@
  * flash  3320 bytes of constants
  * RAM    432 bytes, 224 of them arena
  */
+/* Programs with a suffix take the weights of the one without. */
+#ifndef TSAD_SUFFIX
 #define TSAD_WEIGHTS
+#endif
 #include "m_reference.h"
 
 #include "kernels.h"
@@ -27,12 +30,12 @@ static void forward(const void *slots, size_t n, float *scores, float *parts, vo
     static const size_t s_0_0_1[3] = {0, 0, 1};
     static const size_t s_1_1_3[3] = {1, 1, 3};
     const float *const x = (const float *)slots;
-    float *const a = (float *)arena;
-    float *const t1 = a + n * 48;
-    float *const t2 = a;
-    float *const t3 = a;
-    float *const t4 = a;
-    float *const t5 = a + n * 48;
+    unsigned char *const a = (unsigned char *)arena;
+    float *const t1 = (float *)(void *)(a + n * 192);
+    float *const t2 = (float *)(void *)a;
+    float *const t3 = (float *)(void *)a;
+    float *const t4 = (float *)(void *)a;
+    float *const t5 = (float *)(void *)(a + n * 192);
     /* 0: enter -> the slots */
     TSAD_TAP(0, x, (n + 15) * 3);
     /* 1: linear of encoder -> [1, 8] */
@@ -75,7 +78,7 @@ const tsad_model TSAD_SYMBOL(m_reference) = {
     .abi = 1,
     .crc = 0x66beff5eu,
     .name = "m_reference",
-    .id = "d1e768604e1f09908955152a77a032e223b0fcc549ed94b77f4cd368ef66db90",
+    .id = "0cdd4c0d7bb23a7403d834f1c31e9ab202e7c1e94d875bb33ee27b720609f92f",
     .isa = TSAD_ISA,
     .layout = "generic",
     .weights = weights,
@@ -93,7 +96,7 @@ const tsad_model TSAD_SYMBOL(m_reference) = {
     .forward = forward,
 };
 
-const tsad_config m_reference_config = {
+const tsad_config TSAD_SYMBOL(m_reference_config) = {
     .size = sizeof(tsad_config),
     .threshold = 0.5f,
 };

@@ -28,12 +28,12 @@ extern const tsad_config m_reference_config;
 #ifdef TSAD_WEIGHTS
 
 /* enter [2, 3] */
-static const float m_reference_enter[6] = {
+const float m_reference_enter[6] = {
     0.0f, 0.5f, 1.0f, 1.0f, 2.0f, 0.5f,
 };
 
 /* encoder.weight [48, 8] */
-static const float m_reference_w1[384] = {
+const float m_reference_w1[384] = {
     -0.034179688f, 0.0625f, 0.001953125f, -0.047851562f, -0.09472656f, -0.07714844f, 0.04296875f, 0.0107421875f,
     0.08203125f, 0.046875f, -0.119140625f, -0.08496094f, 0.024414062f, -0.038085938f, 0.055664062f, 0.10058594f,
     -0.111328125f, 0.06640625f, -0.055664062f, -0.11816406f, -0.0703125f, 0.030273438f, -0.043945312f, -0.11230469f,
@@ -85,12 +85,12 @@ static const float m_reference_w1[384] = {
 };
 
 /* encoder.bias [8] */
-static const float m_reference_w2[8] = {
+const float m_reference_w2[8] = {
     0.064453125f, -0.076171875f, -0.06933594f, 0.08105469f, -0.037109375f, 0.12402344f, 0.12207031f, 0.033203125f,
 };
 
 /* decoder.weight [8, 48] */
-static const float m_reference_w3[384] = {
+const float m_reference_w3[384] = {
     0.10253906f, 0.0029296875f, -0.0703125f, -0.103515625f, 0.047851562f, 0.08203125f, -0.0146484375f, 0.09667969f,
     -0.0146484375f, -0.033203125f, -0.020507812f, -0.0859375f, 0.072265625f, 0.034179688f, -0.07421875f, -0.107421875f,
     -0.020507812f, 0.11621094f, 0.06933594f, -0.055664062f, 0.123046875f, -0.041992188f, 0.018554688f, 0.051757812f,
@@ -142,7 +142,7 @@ static const float m_reference_w3[384] = {
 };
 
 /* decoder.bias [48] */
-static const float m_reference_w4[48] = {
+const float m_reference_w4[48] = {
     0.11035156f, -0.0029296875f, 0.07519531f, -0.0703125f, 0.09667969f, -0.047851562f, -0.046875f, -0.1171875f,
     -0.02734375f, -0.10644531f, 0.07519531f, -0.061523438f, 0.09765625f, -0.08886719f, 0.09863281f, 0.0087890625f,
     -0.08496094f, -0.02734375f, 0.037109375f, 0.09863281f, -0.0078125f, 0.12011719f, 0.0107421875f, -0.048828125f,
@@ -150,6 +150,14 @@ static const float m_reference_w4[48] = {
     0.0078125f, 0.06542969f, 0.021484375f, -0.123046875f, -0.07324219f, -0.07519531f, -0.02734375f, -0.11230469f,
     0.051757812f, 0.11621094f, -0.09667969f, 0.005859375f, 0.01953125f, 0.017578125f, -0.034179688f, -0.052734375f,
 };
+
+#elif defined TSAD_SUFFIX
+
+extern const float m_reference_enter[6];
+extern const float m_reference_w1[384];
+extern const float m_reference_w2[8];
+extern const float m_reference_w3[384];
+extern const float m_reference_w4[48];
 
 #endif
 

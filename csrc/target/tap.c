@@ -6,17 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef void tap_fn(int32_t id, const float *data, size_t count);
+/* `count` values of `width` bytes: 4 are a float, 2 an s16 */
+typedef void tap_fn(int32_t id, const void *data, size_t count, size_t width);
 
 __attribute__((visibility("default"))) void tsad_tap_to(tap_fn *sink);
-void tsad_tap(int32_t id, const float *data, size_t count);
+void tsad_tap(int32_t id, const void *data, size_t count, size_t width);
 
 static tap_fn *listener;
 
 /* From now on `sink` hears every operator of this library; NULL: nobody does. */
 void tsad_tap_to(tap_fn *sink) { listener = sink; }
 
-void tsad_tap(int32_t id, const float *data, size_t count) {
+void tsad_tap(int32_t id, const void *data, size_t count, size_t width) {
     if (listener != NULL)
-        listener(id, data, count);
+        listener(id, data, count, width);
 }

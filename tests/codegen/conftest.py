@@ -11,6 +11,7 @@ import subprocess
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,10 @@ def export() -> Callable[..., torch.export.ExportedProgram]:
 # ---------------------------------------------------------------- generated C, in this process
 
 
+VALUES = {4: np.float32, 2: np.int16}
+"""What a model computes with, by the bytes of a value."""
+
+
 class Model(ctypes.Structure):
     """tsad_model of csrc/tsad.h."""
 
@@ -102,24 +107,24 @@ class Native:
 
     def run(
         self, samples: NDArray[np.float32], batch: int | None = None, parts: bool = True
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, dict[int, NDArray[np.float32]]]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, dict[int, NDArray[Any]]]:
         """Scores (n,), parts (n, C) and taps (of the last call) of all windows of samples (T, C), `batch` at a time.
 
         The arena is full of NaN before every call, and what lies around it must be untouched after it.
         """
         m = self.model
         samples = np.ascontiguousarray(samples, np.float32)
-        slots = np.zeros((len(samples), m.channels), np.float32)
+        slots = np.zeros((len(samples), m.channels), VALUES[m.slot_size // m.channels])
         for i, sample in enumerate(samples):
             m.enter(sample.ctypes.data, m.table, slots[i].ctypes.data)
         n = len(samples) - m.window + 1
         scores, shares = np.full(n, np.nan, np.float32), np.full((n, m.channels), np.nan, np.float32)
-        taps: dict[int, NDArray[np.float32]] = {}
-        sink_type = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.POINTER(ctypes.c_float), ctypes.c_size_t)
+        taps: dict[int, NDArray[Any]] = {}
 
-        def hear(number: int, data: Any, count: int) -> None:
-            taps[number] = np.ctypeslib.as_array(data, (count,)).copy()
+        def hear(number: int, data: int, count: int, width: int) -> None:
+            taps[number] = np.frombuffer(ctypes.string_at(data, count * width), VALUES[width])
 
+        sink_type = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
         sink = sink_type(hear)
         self.library.tsad_tap_to(sink)
         for start in range(0, n, batch or n):
@@ -134,31 +139,53 @@ class Native:
         return scores, shares if m.parts else None, taps
 
 
-@pytest.fixture(scope="session")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Object files of all kernels, the tap and the library's entry, compiled once."""
-    out = tmp_path_factory.mktemp("kernels")
-    sources = [*sorted((ROOT / "csrc/kernels").glob("*.c")), ROOT / "csrc/target/tap.c"]
-    subprocess.run(["cc", *FLAGS, *INCLUDE, "-c", *map(str, sources)], cwd=out, check=True)
-    return [str(path) for path in sorted(out.glob("*.o"))]
+PROGRAMS = {
+    "generic": (),
+    "avx2": ("-mavx2", "-mfma", "-DTSAD_SUFFIX=_avx2", '-DTSAD_ISA="avx2"', "-DTSAD_WEIGHTS"),
+}
+"""Instruction set -> how its program and kernels are compiled, as by CMakeLists.txt, but with weights of its own."""
+
+
+def kernel_sources(isa: str) -> list[Path]:
+    """The portable kernels, with the files of an overlay in place of those of the same name."""
+    folders = (ROOT / "csrc/kernels", ROOT / "csrc/arch" / isa)
+    return list({path.name: path for folder in folders for path in folder.glob("*.c")}.values())
 
 
 @pytest.fixture(scope="session")
-def native(kernels: list[str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Compiled], Native]:
-    """Compile what the compiler made, with all warnings as errors, and open it."""
+def native_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Callable[[Any], Native]]:
+    """By a C compiler and its flags: compile what the compiler made and open it. Kernels and tap are compiled once."""
 
-    def build(made: Any) -> Native:
-        digest = hashlib.sha256((made.source + made.header).encode()).hexdigest()[:16]
-        out = tmp_path_factory.mktemp(digest)
-        (out / f"{made.name}.h").write_text(made.header)
-        (out / f"{made.name}.c").write_text(made.source)
-        library = out / f"{made.name}.so"
-        command = ["cc", *FLAGS, "-DTSAD_TAP_ON", f"-I{out}", *INCLUDE, "-shared", "-o", str(library)]
-        done = subprocess.run([*command, str(out / f"{made.name}.c"), *kernels], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        opened = ctypes.CDLL(str(library))
-        return Native(opened, Model.in_dll(opened, made.name))
+    @cache
+    def by(*compiler: str, isa: str = "generic") -> Callable[[Any], Native]:
+        place = tmp_path_factory.mktemp("kernels")
+        flags, symbol = [*compiler, *PROGRAMS[isa], *INCLUDE], "" if isa == "generic" else f"_{isa}"
+        sources = [*sorted(kernel_sources(isa)), ROOT / "csrc/target/tap.c"]
+        subprocess.run([*flags, "-c", *map(str, sources)], cwd=place, check=True)
+        kernels = [str(path) for path in sorted(place.glob("*.o"))]
 
+        def build(made: Any) -> Native:
+            digest = hashlib.sha256((made.source + made.header).encode()).hexdigest()[:16]
+            out = tmp_path_factory.mktemp(digest)
+            (out / f"{made.name}.h").write_text(made.header)
+            (out / f"{made.name}.c").write_text(made.source)
+            library = out / f"{made.name}.so"
+            command = [*flags, "-DTSAD_TAP_ON", f"-I{out}", "-shared", "-o", str(library)]
+            done = subprocess.run([*command, str(out / f"{made.name}.c"), *kernels], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            opened = ctypes.CDLL(str(library))
+            return Native(opened, Model.in_dll(opened, made.name + symbol))
+
+        return build
+
+    return by
+
+
+@pytest.fixture(scope="session", params=PROGRAMS)
+def native(native_by: Any, has_isa: Callable[[str], None], request: Any) -> Callable[[Any], Native]:
+    """With all warnings as errors; every test that takes it runs once for each instruction set."""
+    has_isa(request.param)
+    build: Callable[[Any], Native] = native_by("cc", *FLAGS, isa=request.param)
     return build
 
 
@@ -283,7 +310,9 @@ class Drawing:
 SAFE = {"relu", "tanh", "sigmoid", "abs", "erf", "sin", "cos", "gelu", "gelu_tanh", "silu", "softplus", "copy"}
 WILD = {"exp", "expm1", "div", "prod", "sqrt", "rsqrt", "log", "log1p"}
 STEPS = {"sign", "floor", "round", "less", "less_equal", "equal", "not_equal"}
-DRAWN = [kind for kind in TABLE if kind not in {"enter", *WILD, *STEPS}]
+FLOATS = [kind for kind, spec in TABLE.items() if "s16" not in {*spec.reads, spec.writes}]
+"""What PyTorch has too. The others are compared bit for bit, see `integers`."""
+DRAWN = [kind for kind in FLOATS if kind not in {"enter", *WILD, *STEPS}]
 """Wild ones overflow or leave their domain by chance and would only prove that, and at a step the last place decides;
 they have tests of their own."""
 

@@ -168,7 +168,8 @@ def test_model_struct(script, native) -> None:  # type: ignore[no-untyped-def]
     module = script("csrc/reference/generate.py")
     made = compile_graph(load_program(module.program()), "m_reference", 0.5, entity="*/ \\ pump")
     model = native(made).model
-    assert (model.abi, model.name, model.layout, model.isa) == (MODEL_ABI, b"m_reference", b"generic", b"generic")
+    assert (model.abi, model.name, model.layout) == (MODEL_ABI, b"m_reference", b"generic")
+    assert model.isa in {b"generic", b"avx2"}
     assert (model.channels, model.window, model.parts, model.slot_size) == (3, 16, 3, 12)
     assert model.arena_fixed % 8 == model.arena_window % 8 == 0
     assert model.arena_fixed + model.arena_window == made.cost["arena_bytes"]
@@ -230,7 +231,7 @@ def test_header_for_users(script, tmp_path: Path) -> None:  # type: ignore[no-un
 )
 def test_other_abi_or_layout_is_refused(old: str, new: str, script, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     made = reference(script)()
-    for name in ("tsad.h", "kernels/kernels.h"):
+    for name in ("tsad.h", "kernels/kernels.h", "kernels/kernels_s16.h"):
         text = (ROOT / "csrc" / name).read_text()
         (tmp_path / Path(name).name).write_text(text.replace(old, new))
     for name in ("m_reference.h", "m_reference.c"):
@@ -248,7 +249,7 @@ def test_version_is_the_librarys() -> None:
 def test_literals_read_back(x: float) -> None:
     text = literal(x)
     assert text.endswith("f") and any(c in text for c in ".e") and np.float32(text[:-1]) == np.float32(x)
-    assert array("a", np.array([x, x])).count(text + ",") == 2
+    assert array("a", np.array([x, x], np.float32)).count(text + ",") == 2
 
 
 def test_text_that_c_could_misread() -> None:
@@ -269,6 +270,4 @@ def test_what_emit_refuses(draw_graph) -> None:  # type: ignore[no-untyped-def]
         emit(graph, "m_x", 0.0)
     with pytest.raises(ValueError, match="not a finite"):
         compile_graph(graph, "m_x", float("nan"))
-    with pytest.raises(ValueError, match="layout 'x86'"):
-        compile_graph(graph, "m_x", 0.0, layout="x86")
     assert mac(graph) >= 0

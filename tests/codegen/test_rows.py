@@ -117,7 +117,7 @@ REDUCED = {
     "aminmax": lambda x, dims: torch.aminmax(x, dim=dims[0]).max,
     "cumsum": lambda x, dims: x.cumsum(dims[0]),
     "normalised": lambda x, dims: F.normalize(x, dim=dims[0]),
-    "cosine": lambda x, dims: F.cosine_similarity(x, x.tanh() + 1, dims[0]),
+    "cosine": lambda x, dims: F.cosine_similarity(x, x.tanh() + 2, dims[0]),
     "pairwise": lambda x, dims: F.pairwise_distance(x, x.tanh()),
     "distances": lambda x, dims: torch.cdist(x.flatten(1, 2), x.flatten(1, 2)[:, :2] * 0.5),
 }
@@ -127,7 +127,7 @@ REDUCED = {
 @QUICK
 def test_reductions_over_axes_that_are_no_neighbours(r: random.Random, prove) -> None:  # type: ignore[no-untyped-def]
     rows, window, channels = r.randint(1, 3), r.randint(2, 4), len(REDUCED)
-    dims = r.choice([(1, 3), (3, 1), (2, 3), (2,), (1, 2, 3)])
+    dims = r.choice([(1, 3), (3, 1), (2, 3), (2,)])
     functions = {name: lambda x, f=f: f(x.unflatten(1, (rows, window)), dims) for name, f in REDUCED.items()}
     prove(Parts(functions), noise(r, rows * window, channels), rows * window)
 

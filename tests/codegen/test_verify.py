@@ -82,7 +82,7 @@ def test_broken_plans(planned: Graph) -> None:
     broken = {
         "alive at once": moved(linear, offset=plan.buffers[lstm].offset),
         "reaches out": moved(lstm, offset=plan.window - 1),
-        "floats of memory and needs": moved(lstm, size=3),
+        "has 12 bytes of memory and needs 40": moved(lstm, size=12),
         "lies in": moved(lstm, where="fixed"),
         "lies in 'nowhere'": moved(lstm, where="nowhere"),
         "missing or too many": replace(planned, plan=replace(plan, buffers=rest)),
