@@ -10,15 +10,15 @@ from torch import nn
 
 
 class ReferenceGan(nn.Module):
-    """The reference's GAN on NASA-MSL: window 100, one channel, of which the last sample is the target.
+    """The reference's GAN, by default on NASA-MSL: window 100, one channel, of which the last sample is the target.
 
     Generator 99-128-128-128-99 and discriminator 99-128-128-128-1. ``LeakyReLU(True)`` has slope 1, so each half is
     affine up to its sigmoid: 103,680 multiply-adds are worth 9,900.
     """
 
-    def __init__(self, window: int = 100, hidden: int = 128) -> None:
+    def __init__(self, window: int = 100, hidden: int = 128, channels: int = 1) -> None:
         super().__init__()
-        inner = window - 1
+        inner = (window - 1) * channels
         self.generator = self._half(inner, hidden, inner)
         self.discriminator = self._half(inner, hidden, 1)
 
@@ -27,12 +27,12 @@ class ReferenceGan(nn.Module):
         sizes = [inner, hidden, hidden, hidden, outer]
         layers: list[nn.Module] = []
         for a, b in zip(sizes, sizes[1:], strict=False):
-            layers += [nn.Linear(a, b), nn.LeakyReLU(True)]  # type: ignore[arg-type]
+            layers += [nn.Linear(a, b), nn.LeakyReLU(float(True))]
         return nn.Sequential(*layers[:-1], nn.Sigmoid())
 
     def forward(self, window: torch.Tensor) -> torch.Tensor:
-        """Score (B,) of windows (B, W, 1): how real the generated window looks."""
-        past = window[:, :-1].flatten(1)  # (B, W - 1)
+        """Score (B,) of windows (B, W, C): how real the generated window looks."""
+        past = window[:, :-1].flatten(1)  # (B, (W - 1) C)
         score: torch.Tensor = self.discriminator(self.generator(past)).squeeze(1)
         return score
 
@@ -55,6 +55,35 @@ class ReferenceVae(nn.Module):
         mean, sigma = self.mean(hidden), self.spread(hidden).exp()
         code = mean + sigma * torch.randn_like(mean) if self.training else mean
         return ((self.decoder(code) - window[:, -1]) ** 2).mean(1)
+
+
+class ReferenceLstm(nn.Module):
+    """The reference's LSTM: two layers of 256, forecast of the last sample: 78 million multiply-adds."""
+
+    def __init__(self, channels: int = 1, hidden: int = 256, layers: int = 2) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(channels, hidden, layers, batch_first=True)
+        self.output = nn.Linear(hidden, channels)
+
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        """Score (B,) of windows (B, W, C): squared error of the last sample."""
+        forecast = self.output(self.lstm(window[:, :-1])[0][:, -1])
+        return ((forecast - window[:, -1]) ** 2).mean(1)
+
+
+class ReferenceTransformer(nn.Module):
+    """The reference's Transformer: two encoder layers as wide as a sample, PyTorch's 2048 units between."""
+
+    def __init__(self, channels: int = 38, layers: int = 2) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(channels, 1, 2048, 0.0, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.output = nn.Linear(channels, channels)
+
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        """Score (B,) of windows (B, W, C): squared error of the last sample."""
+        forecast = self.output(self.encoder(window[:, :-1])[:, -1])
+        return ((forecast - window[:, -1]) ** 2).mean(1)
 
 
 class ReferenceTranad(nn.Module):

@@ -29,6 +29,7 @@ WINDOW, CHANNELS = 50, 5
 BOARDS = ("mps2-an386", "riscv-virt")
 REFERENCE = "reference"
 MODELS = (REFERENCE, "moving_z", "pca", "kmeans", "gan", "vae", "cnn", "tcn", "lstm", "gru", "transformer")
+INTEGERS = tuple(f"{name}_s8" for name in ("pca", "gan", "tcn", "lstm", "gru", "transformer"))
 BASELINE = Path(__file__).with_name("baseline.json")
 MEASURED = (
     *("flash_bytes", "code_bytes", "static_bytes", "memory_bytes", "stack_worst_bytes", "stack_used_bytes"),
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     reader.add_argument("--write", action="store_true", help="make what was measured the baseline")
     chosen = reader.parse_args(arguments)
-    now = {"schema": 1, "compilers": compilers(), "boards": measure(BOARDS, MODELS)}
+    now = {"schema": 1, "compilers": compilers(), "boards": measure(BOARDS, MODELS + INTEGERS)}
     print(table(now["boards"]))
     if chosen.write:
         write_json(BASELINE, now)
@@ -88,8 +89,9 @@ def _written(model: str, place: Path) -> Sample:
     from tsad_edge.models import build, export
 
     torch.manual_seed(1)
-    export.save(build(model, WINDOW, CHANNELS).eval(), place / "graph.pt2")
-    made = codegen.compile_graph(codegen.load(place / "graph.pt2"), f"m_{model}", 1.0)
+    export.save(build(model.removesuffix("_s8"), WINDOW, CHANNELS).eval(), place / "graph.pt2")
+    normal = draw.normal(size=(100, WINDOW, CHANNELS)).astype(np.float32) if model in INTEGERS else None
+    made = codegen.compile_graph(codegen.load(place / "graph.pt2"), f"m_{model}", 1.0, calibration=normal)
     write_c(place / "models" / made.name, made)
     return Sample(WINDOW, draw.normal(size=(WINDOW + 8, CHANNELS)).astype(np.float32))
 

@@ -1,10 +1,13 @@
 /*
- * library.c - what makes a shared object out of a generated model: the two functions a host looks for in it.
+ * library.c - a model's programs, one for each instruction set: the two functions that a host looks for in a model
+ * library. The edge binary and the Python module have them, too, for the model that is built in.
  *
- * Compiled once per model with -DTSAD_MODEL=<C name> and -DTSAD_MODEL_HEADER="<C name>.h"; nothing else is exported.
+ * Compiled once per model with -DTSAD_MODEL=<C name> and -DTSAD_MODEL_HEADER="<C name>.h", and with -DTSAD_WITH_AVX2
+ * where there is a program with the suffix _avx2. A model library exports nothing else.
  */
 #include TSAD_MODEL_HEADER
 
+#include <stdlib.h>
 #include <string.h>
 
 #define JOIN_(a, b) a##b
@@ -14,8 +17,36 @@
 EXPORT tsad_model_get_fn tsad_model_get;
 EXPORT tsad_config_get_fn tsad_config_get;
 
+typedef struct program {
+    const tsad_model *model;
+    int (*runs_here)(void);
+} program;
+
+static int always(void) { return 1; }
+
+#ifdef TSAD_WITH_AVX2
+extern const tsad_model JOIN(TSAD_MODEL, _avx2);
+
+static int has_avx2(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
+
+/* The fastest first. */
+static const program programs[] = {
+#ifdef TSAD_WITH_AVX2
+    {&JOIN(TSAD_MODEL, _avx2), has_avx2},
+#endif
+    {&TSAD_MODEL, always},
+};
+
 const tsad_model *tsad_model_get(const char *isa) {
-    return isa == NULL || strcmp(isa, TSAD_MODEL.isa) == 0 ? &TSAD_MODEL : NULL;
+    const char *const wanted = isa != NULL ? isa : getenv(TSAD_ISA_VARIABLE);
+    for (size_t k = 0; k < sizeof programs / sizeof *programs; k++)
+        if ((wanted == NULL || strcmp(wanted, programs[k].model->isa) == 0) && programs[k].runs_here())
+            return programs[k].model;
+    return NULL;
 }
 
 const tsad_config *tsad_config_get(void) { return &JOIN(TSAD_MODEL, _config); }

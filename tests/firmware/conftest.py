@@ -42,7 +42,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for suffix in (".c", ".h"):
         shutil.copy2(CSRC / "reference" / f"m_reference{suffix}", folder)
-    (folder / "detector.json").write_text('{"channels": ["a", "b", "c"], "window": 16}')
+    (folder / "detector.json").write_text('{"channels": ["a", "b", "c"], "window": 16, "guard": {}}')
     return folder
 
 
@@ -105,7 +105,7 @@ def session_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library of `session_on_host.c`, with sanitizers' checks that need no runtime."""
     out = tmp_path_factory.mktemp("session") / "session.so"
     mcu = CSRC / "target" / "mcu"
-    sources = [Path(__file__).with_name("session_on_host.c"), mcu / "session.c", mcu / "frame.c", CSRC / "tsad.c"]
+    sources = [Path(__file__).with_name("session_on_host.c"), mcu / "session.c", mcu / "frame.c", *CSRC.glob("tsad*.c")]
     sources += [*sorted((CSRC / "kernels").glob("*.c")), CSRC / "reference" / "m_reference.c"]
     flags = "-std=c99 -O2 -shared -fPIC -ffp-contract=off -fsanitize=undefined -fsanitize-undefined-trap-on-error"
     includes = [f"-I{CSRC / folder}" for folder in (".", "kernels", "reference", "target/mcu")]

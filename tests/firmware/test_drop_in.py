@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tsad_edge import cli
-from tsad_edge.drop_in import kernels
+from tsad_edge.drop_in import defined, kernels
 
 CSRC = Path(__file__).parents[2] / "csrc"
 C = [os.environ.get("CC") or "cc", "-std=c99"]
@@ -45,8 +45,9 @@ def compiled(exported: Path, place: Path, command: list[str]) -> list[Path]:
 def test_only_what_is_used_is_there(exported: Path) -> None:
     found = {file.name for file in exported.iterdir()}
     assert {"tsad.h", "tsad.c", "m_reference.h", "m_reference.c", "main.c", "vectors.h", "CMakeLists.txt"} < found
-    assert {"linear.c", "binary.c", "reduce.c", "copy.c", "enter.c", "kernels.h", "elementary.h", "lines.h"} < found
-    assert not {"lstm.c", "gru.c", "conv1d.c", "softmax.c", "functions.h"} & found
+    assert {"linear.c", "binary.c", "reduce.c", "copy.c", "enter.c", "kernels.h", "elementary.h"} < found
+    assert {"lines.c", "lines.h", "cortexm_dsp"} < found and (exported / "cortexm_dsp" / "lines.c").is_file()
+    assert not {"lstm.c", "gru.c", "conv1d.c", "softmax.c"} & found
     cost = json.loads((exported / "cost.json").read_text())
     assert set(cost["kernels"]) == {name for name in found if (CSRC / "kernels" / name).is_file() and name[-1] == "c"}
     assert len((exported / "main.c").read_text().splitlines()) < 35
@@ -68,7 +69,7 @@ def test_a_vector_that_is_not_met_is_told(exported: Path, tmp_path: Path) -> Non
     ):
         broken = tmp_path / f"{file}{code}"
         broken.mkdir(exist_ok=True)
-        for source in exported.iterdir():
+        for source in exported.glob("*.[ch]"):
             text = source.read_text()
             if source.name == file:
                 text, changes = re.subn(old, new, text, count=1)
@@ -90,12 +91,18 @@ def test_objects_need_nothing_and_keep_nothing(exported: Path, tmp_path: Path) -
         assert not {name for kind, name in rows if kind in "bBcCdDsS"}, path
 
 
-def test_kernels_h_names_the_file_of_every_kernel() -> None:
-    """What the export goes by; recurrent kernels call another one."""
+def test_every_kernel_is_found_with_those_that_it_calls() -> None:
     folder = CSRC / "kernels"
+    products = {"linear.c": {"lines.c"}, "conv1d.c": {"lines.c"}, "bmm.c": {"lines.c"}}
+    recurrent = {"lstm.c": {"linear.c", "lines.c"}, "gru.c": {"linear.c", "lines.c"}}
+    panels = {"rows.c", "panels.c"}
+    settled = {"linear_s8.c": panels | {"settle.c", "tables.c"}, "conv1d_s8.c": panels | {"settle.c", "tables.c"}}
+    integers = {"lstm_s8.c": panels | {"tables.c"}, "gru_s8.c": panels | {"tables.c"}, "rows.c": {"panels.c"}}
     for file in folder.glob("*.c"):
-        for op in re.findall(r"^(?:void TSAD_K\(|DEFINE_\w+\()(\w+_f32)\b", file.read_text(), re.M):
-            also = {"linear.c"} if file.name in {"lstm.c", "gru.c"} else set()
+        assert (found := defined(text := file.read_text())), file
+        for op in found:
+            also = (products | recurrent | settled | integers).get(file.name, set())
+            also = also | ({"tables.c"} if '#include "integer.h"' in text else set())
             assert kernels(f"TSAD_K({op})", folder) == {file.name} | also, op
 
 

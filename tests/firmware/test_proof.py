@@ -9,14 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tsad_edge import check, stages
+from tsad_edge import Detector, check, stages
+from tsad_edge.check import run_edge
 from tsad_edge.params import STAGES, load
 from tsad_edge.stages import NATIVE, REPORT
+from tsad_edge.twin import GAP, HELD, JUMP, NOT_FINITE
 
 BOARDS = ("mps2-an386", "riscv-virt")
 PARAMS = """
 prepare: {dataset: own, window: 12, csv: {train: plant.csv, label: fault}}
-train: {model: pca, false_alarms: 5 per 1000 samples}
+train:
+  model: pca
+  false_alarms: 5 per 1000 samples
+  guard: {not_finite: hold, hold_samples: 3}
+  events: {smoothing: 3, hysteresis: 0.1, min_on: 2, refractory: 3}
 convert: {boards: [mps2-an386, riscv-virt]}
 check: {boards: [mps2-an386, riscv-virt]}
 """
@@ -24,14 +30,14 @@ check: {boards: [mps2-an386, riscv-virt]}
 
 @pytest.fixture(scope="module")
 def finished(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two channels, 1200 rows of which 480 are judged, with two faults and a gap; all six stages."""
+    """Two channels, 1200 rows of which 480 are judged: two faults, a missing value, a gap in time; all six stages."""
     place = tmp_path_factory.mktemp("plant")
     t, draw = np.arange(1200), np.random.default_rng(1)
     values = np.stack([20 + 5 * np.sin(t / 4), 3 + np.cos(t / 4)], axis=1) + draw.normal(0, [0.3, 0.05], (1200, 2))
     fault = np.isin(t, [*range(800, 820), *range(1000, 1010)])
     values[fault] += [4, 1]
     rows = [
-        f"{1000 * i},{a:.6g},{'' if i == 900 else f'{b:.6g}'},{f:d}"
+        f"{1000 * i + 60_000 * (i >= 1100)},{a:.6g},{'' if i == 900 else f'{b:.6g}'},{f:d}"
         for i, (a, b), f in zip(t, values, fault, strict=True)
     ]
     (place / "plant.csv").write_text("\n".join(["time,flow,power,fault", *rows]) + "\n")
@@ -56,9 +62,15 @@ def test_check_runs_the_whole_test_set_on_each_board(inside: Path) -> None:
     assert set(row["boards"]) == set(BOARDS)
     for told in row["boards"].values():
         assert told == {
-            "samples": row["samples"], "scores_equal": True, "decisions_equal": True, "events_equal": True
-        }  # fmt: skip
-    assert row["samples"] == 480 - 11 - 1, "all but the window's first and the gap"
+            "samples": row["samples"],
+            "scores_equal": True,
+            "decisions_equal": True,
+            "events_equal": True,
+            "quality_equal": True,
+        }
+    assert row["samples"] == 480 - 2 * 11, "all but the window's first, at the start and after the gap"
+    seen = run_edge(NATIVE / "tsad-edge", NATIVE / "libm_plant.so", Path("build/check/plant.csv"))[3]
+    assert seen[180] == NOT_FINITE + HELD and seen[380] & GAP and (seen & JUMP).any()
 
 
 def test_cost_has_a_row_for_each_board(inside: Path) -> None:
@@ -67,7 +79,7 @@ def test_cost_has_a_row_for_each_board(inside: Path) -> None:
     for row in cost["boards"].values():
         one, host = row["per_entity"]["plant"], cost["per_entity"]["plant"]
         assert one["flash_bytes"] - one["code_bytes"] == host["weight_bytes"] + host["table_bytes"]
-        assert one["memory_bytes"] == host["memory_bytes"]
+        assert one["memory_bytes"] == host["memory_bytes"] == Detector.load(NATIVE / "libm_plant.so").model.memory
         assert one["stack_used_bytes"] <= one["stack_worst_bytes"] and one["instructions"] > host["mac_after"]
 
 
@@ -113,10 +125,10 @@ def test_firmware_with_another_threshold_does_not_pass(inside: Path) -> None:
     elf = NATIVE / "riscv-virt" / "m_plant.elf"
     whole, verdict = elf.read_bytes(), Path("check.json").read_bytes()
     threshold = json.loads(Path("artifacts/plant/detector.json").read_text())["threshold"]
-    config = np.uint32(8).tobytes() + np.float32(threshold).tobytes()  # size, threshold: a tsad_config
+    config = np.float32(threshold).tobytes()
     assert whole.count(config) == 1
     try:
-        elf.write_bytes(whole.replace(config, np.uint32(8).tobytes() + np.float32(1e9).tobytes()))
+        elf.write_bytes(whole.replace(config, np.float32(1e9).tobytes()))
         with pytest.raises(RuntimeError) as caught:
             stages.check(load())
     finally:
@@ -142,27 +154,50 @@ def test_firmware_with_damaged_weights_does_not_start(inside: Path) -> None:
         elf.write_bytes(whole)
 
 
+def test_rules_that_the_c_does_not_have_do_not_pass(inside: Path) -> None:
+    """What detector.json says of guard and events is what was compiled, or `check` sees it."""
+    path = Path("csrc/generated/m_plant/detector.json")
+    told, verdict = path.read_text(), Path("check.json").read_bytes()
+    (inside / "none.yaml").write_text(re.sub("(?m)^check: .*", "check: {}", PARAMS))
+    rules = json.loads(told)
+    try:
+        for section, key, value, words in (
+            ("guard", "hold_most", 0, "the quality codes of _core are not those of the Python twin"),
+            ("events", "refractory", 400, "the events of _core are not those of the Python twin"),
+            ("events", "min_on", 1, "the alarms of _core are not those of the Python twin"),
+        ):
+            path.write_text(json.dumps({**rules, section: {**rules[section], key: value}}))
+            with pytest.raises(RuntimeError, match=words):
+                stages.check(load("none.yaml"))
+    finally:
+        path.write_text(told)
+        Path("check.json").write_bytes(verdict)
+
+
 def test_a_board_without_firmware_is_named(inside: Path) -> None:
     (inside / "other.yaml").write_text(PARAMS.replace("check: {boards: [", "check: {boards: [netduinoplus2, "))
     with pytest.raises(ValueError, match="check.boards names 'netduinoplus2', for which no firmware was built"):
         stages.check(load("other.yaml"))
 
 
-def told() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def told() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     scores = np.array([np.nan, 1, 3, 2], np.float32)
-    return scores, scores > 2, np.array([(1, 2, 2, 3.0, 2, 0)], dtype=check.EVENT)
+    events = np.array([(1, 2, 2, 3.0, 2, 0)], dtype=check.EVENT)
+    return scores, scores > 2, events, np.array([1, 0, 0, 4], np.uint8)
 
 
 def test_each_difference_of_a_board_is_seen() -> None:
     assert check.judge_board(told(), told())["failures"] == []
-    for which, words in enumerate(("scores", "decisions", "events")):
+    for which, words in enumerate(("scores", "decisions", "events", "quality")):
         other = told()
         if which == 0:
             other[0][1] = np.nextafter(np.float32(1), np.float32(2))
         elif which == 1:
             other[1][3] = True
-        else:
+        elif which == 2:
             other[2]["peak_t"] += 1
+        else:
+            other[3][3] = 0
         found = check.judge_board(told(), other)
         assert found["failures"] == [f"its {words} are not those of the edge binary"] and not found[f"{words}_equal"]
     missing = told()

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from tsad_edge import _core
 from tsad_edge.boards import protocol
-from tsad_edge.boards.feed import feed
+from tsad_edge.boards.feed import ERR_INPUT, feed
 from tsad_edge.boards.protocol import Session, framed, unframed
+from tsad_edge.twin import NOT_FINITE
 
 MCU = Path(__file__).parents[2] / "csrc" / "target" / "mcu"
 ATTEMPTS = 6
@@ -66,12 +67,17 @@ def test_noise_is_dropped_and_what_follows_is_heard(on_host: Any, noise: bytes) 
     assert hello(on_host)[0] == protocol.HELLO | protocol.ANSWER
 
 
+def test_hello_tells_which_model_it_is(on_host: Any) -> None:
+    told, here = Session(on_host, 7, AT_ONCE).model, _core.reference()
+    assert (told.status, told.abi, told.crc, told.id, told.name) == (0, _core.abi, here.crc, here.id, here.name)
+
+
 def test_a_question_asked_again_is_answered_again_and_not_taken_again(on_host: Any) -> None:
     hello(on_host)
     for t in range(15):
         said(on_host, sample(t + 1, t, 0, 0, 0))
     first, again = said(on_host, sample(16, 15, 5, 5, 5)), said(on_host, sample(16, 15, 5, 5, 5))
-    assert first == again and struct.unpack("<bBBf", first[2])[0] == 0, "the 16th sample has the first score"
+    assert first == again and protocol.RESULT.unpack(first[2])[0] == 0, "the 16th sample has the first score"
     assert said(on_host, sample(17, 16, 5, 5, 5))[2][0] == 0, "had 15 been taken twice, t would not increase"
 
 
@@ -174,12 +180,13 @@ def test_whatever_happens_on_the_line_scores_and_events_are_the_host_s(
     session = Session(line, number, AT_ONCE)
     steps = [session.sample(t, row) for t, row in enumerate(values)]
     last = session.finish()
-    scores, alarms, events = _core.Detector(_core.reference()).run(values, None)
+    scores, alarms, events, quality = _core.Detector(_core.reference("generic")).run(values, None)
     heard = np.array([step.score if step.status == 0 else np.nan for step in steps], np.float32)
     scored = ~np.isnan(scores)
     np.testing.assert_array_equal(np.isnan(heard), ~scored)
     np.testing.assert_array_equal(heard[scored].view(np.uint32), scores[scored].view(np.uint32))
     assert [step.alarm for step in steps] == alarms.tolist()
+    assert [NOT_FINITE if step.status == ERR_INPUT else step.quality for step in steps] == quality.tolist()
     records = [step.event for step in steps if step.event is not None] + ([last] if last else [])
     assert records == events.tolist() and len(records) > 0
 
@@ -191,5 +198,5 @@ def test_a_dead_line_is_given_up(on_host: Any, fault: str) -> None:
 
 
 def test_a_series_is_only_fed_to_the_model_it_was_meant_for(on_host: Any, samples: NDArray[np.float32]) -> None:
-    with pytest.raises(ValueError, match=r"holds the model m_reference \(d1e768604e1f.*--model"):
+    with pytest.raises(ValueError, match=rf"holds the model m_reference \({_core.reference().id[:12]}.*--model"):
         feed(on_host, "0" * 64, np.arange(3), samples[:3])

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,16 @@ def sizes() -> Iterator[Any]:
 
 @pytest.mark.parametrize("models", [("reference",), pytest.param(None, marks=pytest.mark.slow)], ids=["one", "all"])
 def test_nothing_grew(tools: None, sizes: Any, models: tuple[str, ...] | None) -> None:
-    now = {"compilers": sizes.compilers(), "boards": sizes.measure(sizes.BOARDS, models or sizes.MODELS)}
+    chosen = models or sizes.MODELS + sizes.INTEGERS
+    now = {"compilers": sizes.compilers(), "boards": sizes.measure(sizes.BOARDS, chosen)}
     assert sizes.growth(now, json.loads(sizes.BASELINE.read_text())) == []
+
+
+@pytest.mark.slow
+def test_integers_keep_their_limits(tools: None) -> None:
+    done = subprocess.run([sys.executable, PLACE.with_name("integers_m4.py")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "every figure is within its limit" in done.stdout
 
 
 def made(compiler: str, **figures: int) -> dict[str, Any]:

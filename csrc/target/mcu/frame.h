@@ -17,8 +17,8 @@
  *   question        payload                      answer's payload
  *   FRAME_HELLO     session u32                  status i8 of tsad_init, ABI u32, weights' CRC u32, channels u32,
  *                                                window u32, model id (64 bytes), model name (the rest)
- *   FRAME_SAMPLE    t u64, C floats              status i8 of tsad_step, alarm u8, event u8, score float; and the
- *                                                record when event is TSAD_EVENT_ENDED
+ *   FRAME_SAMPLE    t u64, C floats              status i8 of tsad_step, alarm u8, event u8, quality u8, score float;
+ *                                                and the record when event is TSAD_EVENT_ENDED
  *   FRAME_FINISH    nothing                      u8: 1 and the record when an event was open, else 0
  *   FRAME_STACK     nothing                      u32: the most bytes of stack used since the start
  *

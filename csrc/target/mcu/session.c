@@ -37,14 +37,15 @@ static unsigned char *hello(session *s, uint32_t number) {
 
 static unsigned char *sample(session *s, const unsigned char *payload) {
     unsigned char *to = s->answer;
-    tsad_result r = {0, 0.0f, 0, TSAD_EVENT_NONE}; /* a refused sample leaves it as it is */
-    for (uint32_t c = 0; c < s->model->channels; c++)
+    tsad_result r = {0, 0.0f, 0, TSAD_EVENT_NONE, 0, 0}; /* a refused sample leaves it as it is */
+    for (size_t c = 0; c < s->model->channels; c++)
         s->sample[c] = frame_get_f32(payload + 8 + 4 * c);
     const int status = tsad_step(s->detector, frame_get_u64(payload), s->sample, &r);
     session_stepped();
     *to++ = (unsigned char)status;
     *to++ = (unsigned char)r.alarm;
     *to++ = (unsigned char)r.event;
+    *to++ = (unsigned char)r.quality;
     to = frame_put_f32(to, r.score);
     return r.event == TSAD_EVENT_ENDED ? put_record(to, &s->detector->record) : to;
 }

@@ -1,6 +1,7 @@
 # Cortex-M4 with its floating-point unit, by Debian's gcc-arm-none-eabi.
 set(TSAD_CORE cortex-m4f)
 set(TSAD_START start_cortexm.c)
+set(TSAD_OVERLAY cortexm_dsp)
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_C_COMPILER arm-none-eabi-gcc)
