@@ -1,12 +1,11 @@
 /*
- * tsad.c - the detector: all about time (window, warm-up, missing samples, threshold, events), nothing about learning.
+ * tsad.c - the detector: memory, window, warm-up and scores; the guard over samples is tsad_guard.c, what becomes of a
+ * score tsad_event.c. Nothing here is about learning.
  *
  * The window stays contiguous: slots are appended, and when their room is full the last W-1 move to its front. So
  * forward sees n overlapping windows as W+n-1 slots in a row, and with a batch each slot moves about W / batch times.
- *
- * One file, though a long one: a firmware adds this, its model and the kernels, and nothing else.
  */
-#include "tsad.h"
+#include "tsad_parts.h"
 
 #include <string.h>
 
@@ -17,57 +16,27 @@ const char *tsad_status_text(int status) {
     case TSAD_WARMING_UP:
         return "warming up: the window is not full yet";
     case TSAD_ERR_ARG:
-        return "an argument is null, misaligned, too short or not a number";
+        return "an argument is null or misaligned, or the config is too short or has a value that cannot be";
     case TSAD_ERR_ABI:
         return "the model was generated for another version of tsad_model";
     case TSAD_ERR_MEMORY:
-        return "the memory is smaller than the model needs";
+        return "the memory is smaller than model and config need";
     case TSAD_ERR_CRC:
         return "the model's weights are damaged: their CRC is not the one it was generated with";
     case TSAD_ERR_INPUT:
         return "a value of the sample is NaN or infinite";
     case TSAD_ERR_TIME:
         return "time does not increase";
+    case TSAD_ERR_BASELINE:
+        return "a baseline learnt on site is beyond its limits, or has no whole image";
     default:
         return "unknown status";
     }
 }
 
-/* ---------------------------------------------------------------- floats by their bits: right under any flags */
-
-typedef union float_bits {
-    float value;
-    uint32_t bits;
-} float_bits;
-
-#define EXPONENT 0x7f800000u
-
-static float from_bits(uint32_t bits) {
-    float_bits u;
-    u.bits = bits;
-    return u.value;
-}
-
-static int is_finite(float x) {
-    float_bits u;
-    u.value = x;
-    return (u.bits & EXPONENT) != EXPONENT;
-}
-
-static int is_nan(float x) {
-    float_bits u;
-    u.value = x;
-    return (u.bits & 0x7fffffffu) > EXPONENT;
-}
-
-static float not_a_number(void) { return from_bits(0x7fc00000u); }
-
-/* What forward makes of finite but absurd samples can be NaN (inf - inf). That must not pass as "no alarm". */
-static float settled(float score) { return is_nan(score) ? from_bits(EXPONENT) : score; }
-
 /* ---------------------------------------------------------------- model */
 
-static uint32_t crc_byte(uint32_t crc, unsigned byte) {
+uint32_t tsad_crc_byte(uint32_t crc, unsigned byte) {
     /* Half a byte at a time: 64 bytes of table instead of 1024. */
     static const uint32_t nibble[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
                                         0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
@@ -86,7 +55,7 @@ uint32_t tsad_model_crc(const tsad_model *m) {
         const unsigned char *value = (const unsigned char *)span->data;
         for (uint32_t i = 0; i < span->count; i++, value += span->width)
             for (uint32_t k = 0; k < span->width; k++)
-                crc = crc_byte(crc, value[little ? k : span->width - 1 - k]);
+                crc = tsad_crc_byte(crc, value[little ? k : span->width - 1 - k]);
     }
     return ~crc;
 }
@@ -99,44 +68,48 @@ int tsad_model_check(const tsad_model *m) {
     return tsad_model_crc(m) == m->crc ? TSAD_OK : TSAD_ERR_CRC;
 }
 
-/* ---------------------------------------------------------------- memory: slots, state, arena, parts, in this order */
+/* ---------------------------------------------------------------- memory: parts of the config, slots, state, arena,
+ * parts */
 
 /* Slots there is room for. A stream model keeps its own past: it needs only the newest. */
 static size_t slot_room(const tsad_model *m, size_t batch) { return m->state_size != 0 ? 1 : m->window + batch - 1; }
 
-static size_t add(size_t a, size_t b, int *overflow) {
-    *overflow |= b > SIZE_MAX - a;
-    return a + b;
-}
-
-static size_t times(size_t a, size_t b, int *overflow) {
-    *overflow |= b != 0 && a > SIZE_MAX / b;
-    return a * b;
-}
-
-size_t tsad_memory_size(const tsad_model *m, size_t batch) {
+/* 0: overflow, or no such detector. The config is of this release. */
+static size_t memory_size(const tsad_model *m, const tsad_config *c, size_t batch) {
     int overflow = 0;
-    if (m == NULL || m->window == 0 || m->channels == 0 || m->slot_size == 0 || batch == 0)
+    if (m->window == 0 || m->channels == 0 || m->slot_size == 0 || batch == 0)
         return 0;
-    const size_t room = m->state_size != 0 ? 1 : add(m->window, batch - 1, &overflow);
-    size_t size = add(times(room, m->slot_size, &overflow), m->state_size, &overflow);
-    size = add(size, m->arena_fixed, &overflow);
-    size = add(size, times(batch, m->arena_window, &overflow), &overflow);
-    size = add(size, times(m->parts, sizeof(float), &overflow), &overflow);
-    add(size, 4 * TSAD_ALIGN, &overflow); /* more than all rounding up adds */
+    const size_t room = m->state_size != 0 ? 1 : tsad_add(m->window, batch - 1, &overflow);
+    size_t size = tsad_add(tsad_times(room, m->slot_size, &overflow), m->state_size, &overflow);
+    size = tsad_add(size, m->arena_fixed, &overflow);
+    size = tsad_add(size, tsad_times(batch, m->arena_window, &overflow), &overflow);
+    size = tsad_add(size, tsad_times(m->parts, sizeof(float), &overflow), &overflow);
+    tsad_add(size, 4 * TSAD_ALIGN, &overflow); /* more than all rounding up adds */
     if (overflow)
         return 0;
-    return TSAD_MEMORY_SIZE(m->window, m->slot_size, m->state_size, m->parts, m->arena_fixed, m->arena_window, batch);
+    size = TSAD_MEMORY_SIZE(m->window, m->slot_size, m->state_size, m->parts, m->arena_fixed, m->arena_window, batch);
+    size = tsad_add(size, tsad_guard_size(m, c, &overflow), &overflow);
+    size = tsad_add(size, tsad_event_size(c, &overflow), &overflow);
+    size = tsad_add(size, tsad_spot_size(c), &overflow);
+    size = tsad_add(size, tsad_baseline_size(m, c, &overflow), &overflow);
+    return overflow ? 0 : size;
+}
+
+size_t tsad_memory_size(const tsad_model *m, const tsad_config *c, size_t batch) {
+    tsad_config config;
+    if (m == NULL || tsad_config_copy(&config, c) != TSAD_OK)
+        return 0;
+    return memory_size(m, &config, batch);
 }
 
 /* The most windows at once that `size` bytes, known to be enough for one, have room for. */
-static size_t batch_for(const tsad_model *m, size_t size) {
+static size_t batch_for(const tsad_model *m, const tsad_config *c, size_t size) {
     const size_t per_window = (size_t)m->slot_size + m->arena_window;
     if (m->state_size != 0)
         return 1;
     /* One window's slots may have been rounded up already; that much may serve the others. Then down to what fits. */
-    size_t batch = 1 + (size - tsad_memory_size(m, 1) + (TSAD_ALIGN - 1)) / per_window;
-    while (batch > 1 && (tsad_memory_size(m, batch) == 0 || tsad_memory_size(m, batch) > size))
+    size_t batch = 1 + (size - memory_size(m, c, 1) + (TSAD_ALIGN - 1)) / per_window;
+    while (batch > 1 && (memory_size(m, c, batch) == 0 || memory_size(m, c, batch) > size))
         batch--;
     return batch;
 }
@@ -159,17 +132,22 @@ int tsad_init(tsad *d, const tsad_model *m, const tsad_config *c, void *memory, 
     if (status != TSAD_OK)
         return status;
     tsad_config config;
-    if ((uintptr_t)memory % TSAD_ALIGN != 0 || tsad_config_copy(&config, c) != TSAD_OK || is_nan(config.threshold))
+    if ((uintptr_t)memory % TSAD_ALIGN != 0 || tsad_config_copy(&config, c) != TSAD_OK ||
+        tsad_is_nan(config.threshold) || !tsad_guard_is_right(&config.guard) || !tsad_event_is_right(&config.events) ||
+        !tsad_spot_is_right(&config.spot) || !tsad_baseline_is_right(m, &config.baseline))
         return TSAD_ERR_ARG;
-    const size_t least = tsad_memory_size(m, 1);
+    const size_t least = memory_size(m, &config, 1);
     if (least == 0 || size < least)
         return TSAD_ERR_MEMORY;
 
     d->model = m;
     d->config = config;
     d->table = m->table;
-    d->batch = batch_for(m, size);
-    d->slots = (unsigned char *)memory;
+    d->batch = batch_for(m, &config, size);
+    unsigned char *place = tsad_guard_place(d, (unsigned char *)memory);
+    place = tsad_event_place(d, place);
+    place = tsad_spot_place(d, place);
+    d->slots = tsad_baseline_place(d, place);
     d->state = d->slots + TSAD_ROUND_UP(slot_room(m, d->batch) * m->slot_size);
     d->arena = d->state + TSAD_ROUND_UP((size_t)m->state_size);
     d->parts = (float *)(void *)(d->arena + TSAD_ROUND_UP((size_t)m->arena_fixed + d->batch * m->arena_window));
@@ -177,25 +155,31 @@ int tsad_init(tsad *d, const tsad_model *m, const tsad_config *c, void *memory, 
     return TSAD_OK;
 }
 
-void tsad_reset(tsad *d) {
-    static const tsad_event no_event = {0, 0, 0, 0.0f, 0, -1};
+/* ---------------------------------------------------------------- samples */
+
+static void empty_window(tsad *d) {
     d->used = 0;
-    d->taken = 0;
-    d->last_t = 0;
-    d->timed = 0;
-    d->open = 0;
-    d->record = no_event;
+    d->in_row = 0;
+    d->smooth = tsad_nan();
+    tsad_guard_forget(d);
     if (d->model->state_size != 0)
         d->model->state_reset(d->state);
 }
 
-/* ---------------------------------------------------------------- samples */
+void tsad_reset(tsad *d) {
+    d->taken = 0;
+    d->last_t = 0;
+    d->timed = 0;
+    empty_window(d);
+    tsad_event_forget(d);
+    tsad_spot_forget(d);
+}
 
-static int all_finite(const float *sample, uint32_t channels) {
-    for (uint32_t c = 0; c < channels; c++)
-        if (!is_finite(sample[c]))
-            return 0;
-    return 1;
+int tsad_interrupt(tsad *d) {
+    const int ended = tsad_finish(d);
+    if (d != NULL)
+        empty_window(d);
+    return ended;
 }
 
 /* Makes room behind the used slots for up to `wanted` more, or for as many as the memory was made for. */
@@ -210,66 +194,122 @@ static void make_room(tsad *d, size_t wanted) {
     }
 }
 
-/* Takes a sample that is known to be good; room for it has been made. */
-static void append(tsad *d, const float *sample) {
-    d->model->enter(sample, d->table, d->slots + d->used * d->model->slot_size);
+/* Takes a sample that is to be taken; room for it has been made. */
+static void append(tsad *d, const float *sample, uint32_t quality) {
+    const float *values = tsad_guard_take(d, sample, quality);
+    d->model->enter(values, d->table, d->slots + d->used * d->model->slot_size);
     d->used++;
     d->taken++;
+    d->in_row++;
 }
 
-/* Not after the last step, or not after what tsad_decide was told on its own. */
-static int is_late(const tsad *d, uint64_t t) {
-    return (d->timed && t <= d->last_t) || (d->open && t <= d->record.end);
+static int is_warm(const tsad *d) { return d->in_row >= d->model->window; }
+
+/* ---------------------------------------------------------------- scores */
+
+/*
+ * What the model says, made the detector's score. NaN is what forward makes of finite but absurd samples (inf - inf):
+ * that must not pass as "no alarm". An infinity would stay in the sum for ever, so smoothing begins anew after it.
+ */
+static float told(tsad *d, float x) {
+    const float share = d->config.events.smoothing;
+    if (tsad_is_nan(x))
+        x = tsad_from_bits(TSAD_EXPONENT);
+    if (share > 0.0f && tsad_is_finite(d->smooth))
+        x = d->smooth + share * (x - d->smooth);
+    d->smooth = x;
+    return x;
 }
 
-static int is_warm(const tsad *d) { return d->taken >= d->model->window; }
+/* The clock, and what the step says of its sample. */
+static void begin_result(tsad *d, uint64_t t, float score, uint32_t quality, tsad_result *r) {
+    d->last_t = t;
+    d->timed = 1;
+    r->t = t;
+    r->score = score;
+    r->quality = quality;
+    r->window_quality = tsad_guard_window(d);
+}
 
 int tsad_step(tsad *d, uint64_t t, const float *sample, tsad_result *r) {
     if (d == NULL || sample == NULL || r == NULL)
         return TSAD_ERR_ARG;
     const tsad_model *m = d->model;
-    if (is_late(d, t))
-        return TSAD_ERR_TIME;
-    if (!all_finite(sample, m->channels))
-        return TSAD_ERR_INPUT;
+    tsad_verdict v = tsad_guard_time(d, t);
+    if (v.status == TSAD_OK)
+        tsad_guard_values(d, sample, &v);
+    if (v.status != TSAD_OK)
+        return v.status;
 
-    float score = not_a_number();
+    const int ended = v.reset && tsad_interrupt(d);
+    float score = tsad_nan();
     float *parts = m->parts != 0 ? d->parts : NULL;
-    make_room(d, 1);
-    append(d, sample);
-    d->last_t = t;
-    d->timed = 1;
-    if (m->state_size != 0)
-        m->advance(d->state, d->slots, &score, parts, d->arena);
-    else if (is_warm(d))
-        m->forward(d->slots + (d->used - m->window) * m->slot_size, 1, &score, parts, d->arena);
-    return tsad_decide(d, t, is_warm(d) ? settled(score) : not_a_number(), parts, r);
+    if (v.take) {
+        make_room(d, 1);
+        append(d, sample, v.quality);
+        if (m->state_size != 0)
+            m->advance(d->state, d->slots, &score, parts, d->arena);
+        else if (is_warm(d))
+            m->forward(d->slots + (d->used - m->window) * m->slot_size, 1, &score, parts, d->arena);
+        score = is_warm(d) ? told(d, score) : tsad_nan();
+    }
+    begin_result(d, t, score, v.quality, r);
+    if (ended) { /* one change a step: its sample begins no run, though with a window of one it has a score */
+        r->alarm = 0;
+        r->event = TSAD_EVENT_ENDED;
+    } else {
+        tsad_event_move(d, parts, r);
+    }
+    tsad_spot_learn(d, score);
+    return tsad_is_nan(score) ? TSAD_WARMING_UP : TSAD_OK;
 }
 
-/* Takes samples up to a bad one, the end, or the end of the memory, and writes their scores; returns how many. */
+int tsad_decide(tsad *d, uint64_t t, float score, const float *parts, tsad_result *r) {
+    if (d == NULL || r == NULL)
+        return TSAD_ERR_ARG;
+    if (d->timed && t <= d->last_t)
+        return TSAD_ERR_TIME;
+    begin_result(d, t, score, 0, r);
+    tsad_event_move(d, parts, r);
+    tsad_spot_learn(d, score);
+    return tsad_is_nan(score) ? TSAD_WARMING_UP : TSAD_OK;
+}
+
+/*
+ * Takes samples up to one that is refused, left out or first of a new window, the end, or the end of the memory, and
+ * writes their scores; returns how many. With 0 it is the first one that is refused or left out.
+ */
 static size_t score_block(tsad *d, const float *samples, size_t n, float *scores) {
     const tsad_model *m = d->model;
     const size_t limit = m->state_size != 0 ? 1 : d->batch;
     const size_t most = n < limit ? n : limit;
     size_t taken = 0;
     make_room(d, most);
-    while (taken < most && all_finite(samples + taken * m->channels, m->channels)) {
-        append(d, samples + taken * m->channels);
-        scores[taken++] = not_a_number();
+    while (taken < most) {
+        tsad_verdict v = tsad_guard_no_time();
+        tsad_guard_values(d, samples + taken * m->channels, &v);
+        if (v.status != TSAD_OK || (v.reset && taken > 0))
+            break;
+        if (v.reset)
+            empty_window(d);
+        if (!v.take)
+            break;
+        append(d, samples + taken * m->channels, v.quality);
+        scores[taken++] = tsad_nan();
     }
     if (taken == 0)
         return 0;
     if (m->state_size != 0) {
         m->advance(d->state, d->slots, scores, NULL, d->arena);
-        scores[0] = is_warm(d) ? settled(scores[0]) : not_a_number();
+        scores[0] = is_warm(d) ? told(d, scores[0]) : tsad_nan();
     } else if (is_warm(d)) {
         /* Windows that end in this block; before the window first fills there are fewer than samples. */
-        const uint64_t ready = d->taken - m->window + 1;
+        const uint64_t ready = d->in_row - m->window + 1;
         const size_t windows = ready < taken ? (size_t)ready : taken;
         float *first = scores + (taken - windows);
         m->forward(d->slots + (d->used - (m->window + windows - 1)) * m->slot_size, windows, first, NULL, d->arena);
         for (size_t i = 0; i < windows; i++)
-            first[i] = settled(first[i]);
+            first[i] = told(d, first[i]);
     }
     return taken;
 }
@@ -280,62 +320,10 @@ int tsad_score(tsad *d, const float *samples, size_t n, float *scores) {
     while (n > 0) {
         size_t done = score_block(d, samples, n, scores);
         if (done == 0)
-            scores[done++] = not_a_number(); /* the first one is refused */
+            scores[done++] = tsad_nan();
         samples += done * d->model->channels;
         scores += done;
         n -= done;
     }
     return TSAD_OK;
-}
-
-/* ---------------------------------------------------------------- events */
-
-/* Channel with the largest share, the first of equals; a share that is NaN is larger than any number. */
-static int32_t top_channel(const float *parts, uint32_t channels) {
-    uint32_t top = 0;
-    if (parts == NULL)
-        return -1;
-    for (uint32_t c = 1; c < channels; c++)
-        if (!is_nan(parts[top]) && (is_nan(parts[c]) || parts[c] > parts[top]))
-            top = c;
-    return (int32_t)top;
-}
-
-int tsad_decide(tsad *d, uint64_t t, float score, const float *parts, tsad_result *r) {
-    if (d == NULL || r == NULL)
-        return TSAD_ERR_ARG;
-    if (d->open && t <= d->record.end)
-        return TSAD_ERR_TIME;
-    r->t = t;
-    r->score = score;
-    r->alarm = 0;
-    r->event = TSAD_EVENT_NONE;
-    if (is_nan(score))
-        return TSAD_WARMING_UP;
-    r->alarm = score > d->config.threshold;
-    if (r->alarm) {
-        if (!d->open) {
-            d->open = 1;
-            d->record.id++;
-            d->record.start = t;
-            r->event = TSAD_EVENT_STARTED;
-        }
-        d->record.end = t;
-        if (r->event == TSAD_EVENT_STARTED || score > d->record.peak) {
-            d->record.peak = score;
-            d->record.peak_t = t;
-            d->record.top = top_channel(parts, d->model->channels);
-        }
-    } else if (d->open) {
-        d->open = 0;
-        r->event = TSAD_EVENT_ENDED;
-    }
-    return TSAD_OK;
-}
-
-int tsad_finish(tsad *d) {
-    if (d == NULL || !d->open)
-        return 0;
-    d->open = 0;
-    return 1;
 }

@@ -236,7 +236,7 @@ static int clock_and_zone(const char *at, int64_t *ms) {
         const int minutes = hours >= 0 && *at != '\0' ? (take(&at, ':'), fixed(&at, 2)) : 0;
         if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
             return 0;
-        *ms -= sign * (hours * 60 + minutes) * INT64_C(60000);
+        *ms -= sign * ((hours * 60 + minutes) * INT64_C(60000));
     }
     return *at == '\0';
 }

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int fail(int code, const char *format, ...) {
+void fail_says(const char *format, ...) {
     va_list arguments;
     fflush(stdout);
     fputs("tsad-edge: ", stderr);
@@ -12,7 +12,4 @@ int fail(int code, const char *format, ...) {
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
-    return code;
 }
-
-int out_of_memory(void) { return fail(EXIT_SYSTEM, "out of memory"); }

@@ -23,12 +23,15 @@ def make_model(folder: Path, name: str, old: str, new: str) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directory with tsad-edge, libm_tiny.so, libm_nameless.so, libm_foreign.so (another ABI), libm_damaged.so."""
+    """Directory with tsad-edge, libm_tiny.so, libm_nameless.so, libm_foreign.so (another ABI),
+    libm_damaged.so, libm_learning.so (its baseline may be learnt anew)."""
     place = tmp_path_factory.mktemp("csrc")
     models = place / "models"
     shutil.copytree(TINY, models / "m_tiny")
     make_model(models / "m_foreign", "m_foreign", "TSAD_MODEL_ABI,", "TSAD_MODEL_ABI + 1,")
     make_model(models / "m_nameless", "m_nameless", "channel_names,", "NULL,")
+    learning = ".baseline = {500, 1e-3f, 1.0f, 3.0f, 2.0f, 1.0f, 60.0f}"
+    make_model(models / "m_learning", "m_learning", ".threshold = 10.0f}", f".threshold = 10.0f, {learning}}}")
     make_model(models / "m_damaged", "m_damaged", "0x2204c7ccu", "0x2204c7cdu")
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
     for command in (

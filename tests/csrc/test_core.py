@@ -30,7 +30,7 @@ def test_one_version() -> None:
 
 
 def test_model(tiny: "_core.Model", built: Path) -> None:
-    assert (tiny.name, tiny.isa, tiny.layout) == ("m_tiny", "generic", "generic")
+    assert (tiny.name, tiny.layout) == ("m_tiny", "generic")
     assert (tiny.channels, tiny.window, tiny.parts, tiny.slot_size, tiny.threshold) == (2, 3, 2, 8, 10.0)
     assert tiny.channel_names == ["a", "b"] and _core.reference().channel_names == ["a", "b", "c"]
     assert _core.Model(str(built / "libm_nameless.so")).channel_names is None
@@ -42,7 +42,6 @@ def test_model(tiny: "_core.Model", built: Path) -> None:
     with pytest.raises(ValueError, match="read-only"):
         arrays[1][0] = 3
     tiny.check()
-    assert _core.Model(str(built / "libm_tiny.so"), "generic").name == "m_tiny"
     with pytest.raises(ValueError, match=r"libm_tiny\.so.*'avx512'"):
         _core.Model(str(built / "libm_tiny.so"), "avx512")
 
@@ -87,7 +86,7 @@ def test_bulk_equals_steps_equals_run(tiny: "_core.Model") -> None:
                 with pytest.raises(ValueError, match=f"step at t = {t}: a value of the sample is NaN"):
                     detector.step(t, x[t])
             else:
-                status, score, alarm, _ = detector.step(t, x[t])
+                status, score, alarm, *_ = detector.step(t, x[t])
                 assert status == (1 if t < model.window - 1 else 0) and alarm == (score > detector.threshold)
                 np.testing.assert_array_equal(np.float32(score), bulk[t])
         np.testing.assert_array_equal(detector.score(x[100:]), bulk[100:])  # goes on from the steps
@@ -108,7 +107,7 @@ def test_events(tiny: "_core.Model") -> None:
     x[4, 1], x[11, 0] = 9, 91
     detector = _core.Detector(tiny)
     t = np.arange(12, dtype=np.int64) * 1000
-    _, alarms, events = detector.run(x, t)
+    _, alarms, events, _ = detector.run(x, t)
     assert np.flatnonzero(alarms).tolist() == [4, 5, 6, 11]
     assert events.tolist() == [(1, 4000, 6000, 40.0, 4000, 1), (2, 11000, 11000, 45.0, 11000, 0)]
     assert events.dtype == _core.event_dtype and events.dtype.names == ("id", "start", "end", "peak", "peak_t", "top")
@@ -127,8 +126,8 @@ def test_events(tiny: "_core.Model") -> None:
 
 def test_decide_is_the_second_half_of_step(tiny: "_core.Model") -> None:
     detector = _core.Detector(tiny, 1.0)
-    assert detector.decide(0, 0.5) == (0, 0.5, False, 0)
-    assert detector.decide(1, 2.0, np.array([1, 5], dtype=np.float32)) == (0, 2.0, True, 1)
+    assert detector.decide(0, 0.5) == (0, 0.5, False, 0, 0, 0)
+    assert detector.decide(1, 2.0, np.array([1, 5], dtype=np.float32)) == (0, 2.0, True, 1, 0, 0)
     assert detector.decide(2, float("nan"))[0] == 1
     assert detector.event.tolist() == (1, 1, 1, 2.0, 1, 1)
     assert detector.decide(3, 0.0)[3] == 2
@@ -200,13 +199,13 @@ def test_arguments_that_do_not_fit(tiny: "_core.Model") -> None:
 def test_no_samples(tiny: "_core.Model") -> None:
     detector = _core.Detector(tiny)
     assert detector.score(np.zeros((0, 2), dtype=np.float32)).shape == (0,)
-    scores, alarms, events = detector.run(np.zeros((0, 2), dtype=np.float32))
+    scores, alarms, events, _ = detector.run(np.zeros((0, 2), dtype=np.float32))
     assert (scores.shape, alarms.shape, events.shape) == ((0,), (0,), (0,))
 
 
 def test_absurd_samples_alarm(tiny: "_core.Model") -> None:
     x = np.tile(np.array([3e38, -3e38], dtype=np.float32), (3, 1))
-    scores, alarms, events = _core.Detector(tiny).run(x)
+    scores, alarms, events, _ = _core.Detector(tiny).run(x)
     assert np.isposinf(scores[2]) and alarms.tolist() == [False, False, True] and len(events) == 1
 
 
@@ -241,15 +240,15 @@ def test_threads_take_turns() -> None:
 
 def test_tap_hears_every_operator(built: Path, tiny: "_core.Model") -> None:
     library = ctypes.CDLL(str(built / "libm_tiny.so"))  # the image that `tiny` opened
-    sink_type = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.POINTER(ctypes.c_float), ctypes.c_size_t)
-    heard: list[tuple[int, list[float]]] = []
-    sink = sink_type(lambda op, data, count: heard.append((op, data[:count])))
+    sink_type = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.POINTER(ctypes.c_float), ctypes.c_size_t, ctypes.c_size_t)
+    heard: list[tuple[int, list[float], int]] = []
+    sink = sink_type(lambda op, data, count, width: heard.append((op, data[:count], width)))
     x = np.array([[1, -1], [3, -1], [1, 0]], dtype=np.float32)
     library.tsad_tap_to(sink)
     try:
         _core.Detector(tiny).score(x)
     finally:
         library.tsad_tap_to(sink_type(0))
-    assert heard == [(0, [0, 0, 1, 0, 0, 2]), (1, [1, 2]), (2, [5])]
+    assert heard == [(0, [0, 0, 1, 0, 0, 2], 4), (1, [1, 2], 4), (2, [5], 4)]
     _core.Detector(tiny).score(x)
     assert len(heard) == 3

@@ -38,7 +38,7 @@ static tsad_model stream_model(void) {
 
 /* Memory of exactly the wanted size, so that the address sanitizer sees one byte too far. */
 static void *start(tsad *d, const tsad_model *m, size_t batch) {
-    const size_t size = tsad_memory_size(m, batch);
+    const size_t size = tsad_memory_size(m, &m_tiny_config, batch);
     void *memory = malloc(size);
     CHECK(memory != NULL && tsad_init(d, m, &m_tiny_config, memory, size) == TSAD_OK);
     CHECK(d->batch == (m->state_size != 0 ? 1 : batch));
@@ -47,29 +47,31 @@ static void *start(tsad *d, const tsad_model *m, size_t batch) {
 
 static void sizes(void) {
     tsad_model m = m_tiny;
-    CHECK(tsad_memory_size(&m_tiny, 1) == M_TINY_MEMORY);
+    CHECK(tsad_memory_size(&m_tiny, &m_tiny_config, 1) == M_TINY_MEMORY);
     for (size_t batch = 1; batch < 300; batch += 7)
-        CHECK(tsad_memory_size(&m, batch) == TSAD_MEMORY_SIZE(W, 8, 0, 2, 0, 8, batch));
+        CHECK(tsad_memory_size(&m, &m_tiny_config, batch) == TSAD_MEMORY_SIZE(W, 8, 0, 2, 0, 8, batch));
     m.slot_size = 6; /* three channels of 16 bits: sizes that need rounding up */
     m.parts = 3;
     m.arena_fixed = 40;
     for (size_t batch = 1; batch < 30; batch++) {
-        const size_t size = tsad_memory_size(&m, batch);
+        const size_t size = tsad_memory_size(&m, &m_tiny_config, batch);
         CHECK(size == TSAD_MEMORY_SIZE(W, 6, 0, 3, 40, 8, batch) && size % TSAD_ALIGN == 0);
         CHECK(size >= (W + batch - 1) * 6 + 40 + batch * 8 + 12);
     }
     m.state_size = 24;
-    CHECK(tsad_memory_size(&m, 5) == 8 + 24 + 80 + 16);
-    CHECK(tsad_memory_size(NULL, 1) == 0 && tsad_memory_size(&m_tiny, 0) == 0);
-    CHECK(tsad_memory_size(&m_tiny, SIZE_MAX) == 0 && tsad_memory_size(&m_tiny, SIZE_MAX / 8) == 0);
-    CHECK(tsad_memory_size(&m_tiny, SIZE_MAX / 4 + 2) == 0); /* both products come out small */
+    CHECK(tsad_memory_size(&m, &m_tiny_config, 5) == 8 + 24 + 80 + 16);
+    CHECK(tsad_memory_size(NULL, &m_tiny_config, 1) == 0 && tsad_memory_size(&m_tiny, &m_tiny_config, 0) == 0);
+    CHECK(tsad_memory_size(&m_tiny, &m_tiny_config, SIZE_MAX) == 0 &&
+          tsad_memory_size(&m_tiny, &m_tiny_config, SIZE_MAX / 8) == 0);
+    CHECK(tsad_memory_size(&m_tiny, &m_tiny_config, SIZE_MAX / 4 + 2) == 0); /* both products come out small */
     m = m_tiny;
     m.window = 0;
-    CHECK(tsad_memory_size(&m, 1) == 0);
+    CHECK(tsad_memory_size(&m, &m_tiny_config, 1) == 0);
     m = m_tiny; /* a size that overflows only when it is rounded up */
     m.window = m.slot_size = m.parts = 1;
     m.arena_window = 0;
-    CHECK(tsad_memory_size(&m, SIZE_MAX - 6) == 0 && tsad_memory_size(&m, SIZE_MAX / 2) != 0);
+    CHECK(tsad_memory_size(&m, &m_tiny_config, SIZE_MAX - 6) == 0 &&
+          tsad_memory_size(&m, &m_tiny_config, SIZE_MAX / 2) != 0);
 }
 
 static void every_size_gives_the_largest_batch(void) {
@@ -77,15 +79,16 @@ static void every_size_gives_the_largest_batch(void) {
     tsad d;
     tsad_model m = m_tiny;
     for (m.slot_size = 1; m.slot_size < 30; m.slot_size++)
-        for (size_t size = tsad_memory_size(&m, 1); size <= sizeof memory; size++) {
+        for (size_t size = tsad_memory_size(&m, &m_tiny_config, 1); size <= sizeof memory; size++) {
             CHECK(tsad_init(&d, &m, &m_tiny_config, memory, size) == TSAD_OK);
-            CHECK(tsad_memory_size(&m, d.batch) <= size && tsad_memory_size(&m, d.batch + 1) > size);
+            CHECK(tsad_memory_size(&m, &m_tiny_config, d.batch) <= size &&
+                  tsad_memory_size(&m, &m_tiny_config, d.batch + 1) > size);
             /* Slots, arena and parts, each aligned, fill the memory to its end and do not overlap. */
             const size_t arena = (size_t)(d.arena - (unsigned char *)memory);
             const size_t parts = (size_t)((unsigned char *)d.parts - (unsigned char *)memory);
             CHECK(arena % TSAD_ALIGN == 0 && arena >= (W + d.batch - 1) * m.slot_size);
             CHECK(parts % TSAD_ALIGN == 0 && parts >= arena + d.batch * m.arena_window);
-            CHECK(parts + TSAD_ROUND_UP(m.parts * sizeof(float)) == tsad_memory_size(&m, d.batch));
+            CHECK(parts + TSAD_ROUND_UP(m.parts * sizeof(float)) == tsad_memory_size(&m, &m_tiny_config, d.batch));
         }
 }
 
@@ -123,7 +126,8 @@ static void configs_of_other_releases(void) {
     tsad_config *theirs = (tsad_config *)(void *)bytes, ours, before;
     tsad d, d_before;
     CHECK(bytes != NULL && m_tiny_config.size == sizeof(tsad_config));
-    memset(bytes, 0xff, later);
+    memset(bytes, 0, later);
+    memset(bytes + sizeof(tsad_config), 0xff, later - sizeof(tsad_config));
     theirs->threshold = 3.0f;
     memset(&ours, 0x5a, sizeof ours);
     memset(&d, 0x5a, sizeof d);
@@ -143,10 +147,13 @@ static void configs_of_other_releases(void) {
     CHECK(theirs->size == later && bytes[later - 1] == 0xff);
     free(bytes);
 
+    const struct {
+        uint32_t size;
+        float threshold;
+    } first = {(uint32_t)oldest, 4.0f};
     theirs = (tsad_config *)malloc(oldest);
-    CHECK(theirs != NULL);
-    theirs->size = (uint32_t)oldest;
-    theirs->threshold = 4.0f;
+    CHECK(theirs != NULL && sizeof first == oldest);
+    memcpy(theirs, &first, oldest);
     memset(&ours, 0x5a, sizeof ours);
     CHECK(tsad_config_copy(&ours, theirs) == TSAD_OK && ours.size == sizeof ours && ours.threshold == 4.0f);
     for (size_t i = oldest; i < sizeof ours; i++)
@@ -193,7 +200,7 @@ static void warm_up_and_scores(const tsad_model *m) {
 }
 
 static void failed_steps_change_nothing(const tsad_model *m) {
-    const size_t size = tsad_memory_size(m, 2);
+    const size_t size = tsad_memory_size(m, &m_tiny_config, 2);
     static const float good[C] = {1, 2};
     static const float bad[][C] = {{NAN, 0}, {0, NAN}, {INFINITY, 0}, {0, -INFINITY}};
     tsad d, before;
@@ -264,7 +271,7 @@ static void absurd_is_abnormal(const tsad_model *m) {
     static const float samples[W][C] = {{3e38f, -3e38f}, {3e38f, -3e38f}, {3e38f, -3e38f}};
     float scores[W];
     tsad d;
-    tsad_result r = {0, 0.0f, 0, 0};
+    tsad_result r = {0, 0.0f, 0, 0, 0, 0};
     void *memory = start(&d, m, 4);
     for (uint64_t t = 0; t < W; t++)
         CHECK(tsad_step(&d, t, samples[t], &r) == (t < W - 1 ? TSAD_WARMING_UP : TSAD_OK));

@@ -41,14 +41,14 @@ QUIET = "1,-1\n"
 def test_scores_and_alarms(edge) -> None:  # type: ignore[no-untyped-def]
     status, out, err = edge("1,-1\n3,-1\n1,0\n5,1\n1,-1\n")
     assert (status, err) == (0, "")
-    assert out == ["t,score,alarm", "0,nan,0", "1,nan,0", "2,5,0", "3,15,1", "4,14,1"]
+    assert out == ["t,score,alarm,quality", "0,nan,0,0", "1,nan,0,0", "2,5,0,0", "3,15,1,0", "4,14,1,0"]
 
 
 def test_a_refused_row_is_missing(edge) -> None:  # type: ignore[no-untyped-def]
     for hole in ("", "nan", "NaN", "inf", "-inf", "1e39"):
         status, out, _ = edge(f"1,-1\n3,-1\n1,{hole}\n1,0\n5,1\n")
         assert status == 0
-        assert out[1:] == ["0,nan,0", "1,nan,0", "2,nan,0", "3,5,0", "4,15,1"]
+        assert out[1:] == ["0,nan,0,0", "1,nan,0,0", "2,nan,0,1", "3,5,0,0", "4,15,1,0"]
 
 
 def test_events(edge) -> None:  # type: ignore[no-untyped-def]
@@ -67,13 +67,13 @@ def test_header_time_and_labels(edge) -> None:  # type: ignore[no-untyped-def]
     )
     status, out, err = edge(text)
     assert (status, err) == (0, "")
-    assert out[1:] == ["1714566615000,nan,0", "1714566615500,nan,0", "1714566616000,4,0"]
-    assert edge("a,b\n1,-1\n", model="libm_tiny.so")[1][1:] == ["0,nan,0"]
-    assert edge("a,T,b\n1,7,-1\n")[1][1:] == ["7,nan,0"]
+    assert out[1:] == ["1714566615000,nan,0,0", "1714566615500,nan,0,0", "1714566616000,4,0,0"]
+    assert edge("a,b\n1,-1\n", model="libm_tiny.so")[1][1:] == ["0,nan,0,0"]
+    assert edge("a,T,b\n1,7,-1\n")[1][1:] == ["7,nan,0,0"]
 
 
 ROWS = [(1, -1), (3, -1), (1, 0), (5, 1), (1, -1)]
-SCORES = ["nan,0", "nan,0", "5,0", "15,1", "14,1"]
+SCORES = ["nan,0,0", "nan,0,0", "5,0,0", "15,1,0", "14,1,0"]
 
 
 def csv(header: str, row: str) -> str:
@@ -97,7 +97,7 @@ def csv(header: str, row: str) -> str:
 )
 def test_columns_by_name(edge, header: str, row: str, options: list[str], first: int, ignored: str) -> None:  # type: ignore[no-untyped-def]
     status, out, err = edge(csv(header, row), *options)
-    assert (status, out) == (0, ["t,score,alarm", *(f"{first + i},{s}" for i, s in enumerate(SCORES))])
+    assert (status, out) == (0, ["t,score,alarm,quality", *(f"{first + i},{s}" for i, s in enumerate(SCORES))])
     assert err.endswith(f"in.csv: ignored: {ignored}\n") and err.count("\n") == 1 if ignored else err == ""
 
 
@@ -114,7 +114,11 @@ def test_a_model_without_names_goes_by_position(edge) -> None:  # type: ignore[n
         return edge(csv(header, row), *options, model="libm_nameless.so")  # type: ignore[no-any-return]
 
     for header in ("x,label,y", "b,label,a"):
-        assert run(header, "{a},0,{b}") == (0, ["t,score,alarm", *(f"{i},{s}" for i, s in enumerate(SCORES))], "")
+        assert run(header, "{a},0,{b}") == (
+            0,
+            ["t,score,alarm,quality", *(f"{i},{s}" for i, s in enumerate(SCORES))],
+            "",
+        )
     assert run("x,stamp,y", "{a},{t},{b}", "--time", "stamp")[1][1:] == [f"{10 + i},{s}" for i, s in enumerate(SCORES)]
     refused(run("x,stamp,y", "{a},{t},{b}"), INPUT, "line 1", "3 channel columns", "m_nameless has 2")
     refused(run("time,x", "{t},{a}"), INPUT, "line 1", "1 channel columns", "m_nameless has 2")
@@ -138,9 +142,9 @@ def test_standard_input_is_answered_row_by_row(built: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write("1,-1\n")
-        assert [process.stdout.readline() for _ in range(2)] == ["t,score,alarm\n", "0,nan,0\n"]
+        assert [process.stdout.readline() for _ in range(2)] == ["t,score,alarm,quality\n", "0,nan,0,0\n"]
         process.stdin.write("1,-1\n")
-        assert process.stdout.readline() == "1,nan,0\n"
+        assert process.stdout.readline() == "1,nan,0,0\n"
 
 
 @pytest.mark.parametrize(
@@ -180,8 +184,8 @@ def test_bad_input(edge, text: str | bytes, words: list[str]) -> None:  # type: 
 def test_a_recording_without_any_score_is_no_silent_all_clear(edge) -> None:  # type: ignore[no-untyped-def]
     run = edge(QUIET * 2)
     refused(run, INPUT, "in.csv", "no row has a score", "m_tiny wants 3", "2 of 2", "longer")
-    assert run[1] == ["t,score,alarm", "0,nan,0", "1,nan,0"]
-    refused(edge("a,b\n" + "1,\n" * 9, "--events"), INPUT, "in.csv", "0 of 9 are complete")
+    assert run[1] == ["t,score,alarm,quality", "0,nan,0,0", "1,nan,0,0"]
+    refused(edge("a,b\n" + "1,\n" * 9, "--events"), INPUT, "in.csv", "takes 0 of 9")
     refused(edge("a,b\n"), INPUT, "in.csv", "0 of 0")
     assert edge(QUIET * 3, "--events")[0] == 0
 
@@ -189,7 +193,7 @@ def test_a_recording_without_any_score_is_no_silent_all_clear(edge) -> None:  # 
 def test_rows_before_a_bad_one_are_scored(edge) -> None:  # type: ignore[no-untyped-def]
     run = edge(QUIET * 3 + "1,x\n")
     refused(run, INPUT, "line 4", "'x'")
-    assert run[1] == ["t,score,alarm", "0,nan,0", "1,nan,0", "2,0,0"]
+    assert run[1] == ["t,score,alarm,quality", "0,nan,0,0", "1,nan,0,0", "2,0,0,0"]
 
 
 def test_files_that_are_not_there(built: Path, tmp_path: Path) -> None:
@@ -225,7 +229,17 @@ def test_usage(built: Path) -> None:
     ):
         status, out, err = run(*wrong)
         assert status == USAGE and out == "" and err.startswith("tsad-edge: "), wrong
-    assert run("--version") == (0, f"tsad-edge {_core.version} (model ABI {_core.abi})\n", "")
+
+    def told(model: "_core.Model") -> str:
+        return f"{model.name} {model.id}, weights' CRC-32 {model.crc:08x}, kernels {model.isa}\n"
+
+    program, mine = f"tsad-edge {_core.version} (model ABI {_core.abi})\n", _core.reference()
+    assert run("--version") == (0, f"{program}{told(mine)}", "")
+    other = _core.Model(str(built / "libm_tiny.so"))
+    status, out, err = run("--version", "--model", str(built / "libm_tiny.so"))
+    assert (status, out, err) == (0, f"{program}{told(other)}", "")
+    status, out, err = run("--model", str(built / "libm_damaged.so"), "--version")
+    assert status == MODEL and out == "" and "libm_damaged.so: the model's weights are damaged" in err
     status, out, err = run("--help")
     assert status == 0 and out.startswith("usage: tsad-edge") and err == ""
 
@@ -246,9 +260,10 @@ def test_the_built_in_model_scores_like_core(edge) -> None:  # type: ignore[no-u
     status, out, _ = edge(text, model=None)
     assert status == 0
     printed = np.array([line.split(",")[1] for line in out[1:]], dtype=np.float32)
-    scores, alarms, events = _core.Detector(model).run(samples, None)
+    scores, alarms, events, quality = _core.Detector(model).run(samples, None)
     np.testing.assert_array_equal(printed, scores)
     assert [line.split(",")[2] == "1" for line in out[1:]] == alarms.tolist()
+    assert [int(line.split(",")[3]) for line in out[1:]] == quality.tolist() == [int(i == 70) for i in range(200)]
     lines = edge(text, "--events", model=None)[1][1:]
     assert len(lines) == len(events)
     for line, event in zip(lines, events, strict=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 CSRC = Path(__file__).parents[2] / "csrc"
-SOURCES = [CSRC / "tsad.c", *sorted((CSRC / "kernels").glob("*.c")), CSRC / "reference" / "m_reference.c"]
+SOURCES = [*sorted(CSRC.glob("tsad*.c")), *sorted((CSRC / "kernels").glob("*.c")), CSRC / "reference" / "m_reference.c"]
 INCLUDES = [f"-I{CSRC}", f"-I{CSRC / 'kernels'}", f"-I{CSRC / 'reference'}"]
 MEMORY = {"memcpy", "memmove", "memset"}  # what a compiler may call by itself, and the only part of libc
 

@@ -1,5 +1,7 @@
 /* See m_tiny.h. In the form that the code generator gives its programs, written by hand. */
+#ifndef TSAD_SUFFIX
 #define TSAD_WEIGHTS
+#endif
 #include "m_tiny.h"
 
 #include "kernels.h"
@@ -55,4 +57,4 @@ const tsad_model TSAD_SYMBOL(m_tiny) = {
     NULL,
 };
 
-const tsad_config m_tiny_config = {sizeof(tsad_config), 10.0f};
+const tsad_config TSAD_SYMBOL(m_tiny_config) = {.size = sizeof(tsad_config), .threshold = 10.0f};

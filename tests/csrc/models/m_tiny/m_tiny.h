@@ -20,8 +20,11 @@ extern const tsad_config m_tiny_config;
 #endif
 
 #ifdef TSAD_WEIGHTS
-static const float m_tiny_enter[4] = {1.0f, -1.0f, 0.5f, 2.0f};
-static const float m_tiny_gain[2] = {1.0f, 2.0f};
+const float m_tiny_enter[4] = {1.0f, -1.0f, 0.5f, 2.0f};
+const float m_tiny_gain[2] = {1.0f, 2.0f};
+#elif defined TSAD_SUFFIX
+extern const float m_tiny_enter[4];
+extern const float m_tiny_gain[2];
 #endif
 
 #endif

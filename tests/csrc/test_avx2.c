@@ -1,0 +1,206 @@
+/*
+ * The kernels for AVX2 beside those for every machine, in one process: all but float sums give the same bits, and these
+ * are as close to the exact ones as the portable ones are; a line's sum, and a window's score, is the same in any
+ * company.
+ */
+#include "kernels.h"
+
+#include "check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { CASES = 3000, ROOM = 300 * 70, LINES = 16, WIDE = 70, SKIPPED = 77 };
+
+static float x[ROOM], w[ROOM], b[WIDE], y[LINES][WIDE + 2], z[LINES][WIDE + 2];
+static uint32_t state = 1;
+
+#define AVX2(name) extern __typeof__(TSAD_K(name)) tsad_##name##_avx2
+AVX2(add_lines_f32);
+AVX2(add_panels_s8);
+AVX2(lstm_f32);
+AVX2(gru_f32);
+AVX2(exp_f32);
+AVX2(tanh_f32);
+AVX2(sigmoid_f32);
+AVX2(erf_f32);
+AVX2(log_f32);
+AVX2(softmax_f32);
+AVX2(normalise_f32);
+AVX2(sum_f32);
+
+static size_t between(size_t least, size_t most) {
+    noise(&state);
+    return least + state % (most - least + 1);
+}
+
+static void fill(float *to, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        to[i] = noise(&state);
+}
+
+/* Sums of some lines, and of each line alone. What stands beside them must stay. */
+static void lines(void) {
+    const size_t in = between(1, 300), out = between(1, WIDE), row = in * (out + 3) < ROOM ? out + between(0, 3) : out;
+    const size_t count = between(1, LINES), step = between(1, 3), most = in * step + 40 < ROOM ? in : ROOM / 4;
+    const float *from[LINES], *const bias = between(0, 1) ? b : NULL;
+    float *to[LINES], *one[LINES];
+    fill(x, ROOM);
+    fill(w, ROOM);
+    fill(b, WIDE);
+    for (size_t l = 0; l < count; l++) {
+        from[l] = x + between(0, 40);
+        fill(y[l], WIDE + 2);
+        memcpy(z[l], y[l], sizeof *y);
+        to[l] = y[l] + 1;
+        one[l] = z[l] + 1;
+    }
+    float start[LINES][WIDE + 2];
+    memcpy(start, y, sizeof y);
+    tsad_add_lines_f32_avx2(count, most, out, from, step, w, row, bias, to);
+    for (size_t l = 0; l < count; l++) {
+        tsad_add_lines_f32_avx2(1, most, out, from + l, step, w, row, bias, one + l);
+        CHECK(memcmp(y[l], z[l], sizeof *y) == 0);
+        CHECK(y[l][0] == start[l][0] && memcmp(y[l] + 1 + out, start[l] + 1 + out, 4 * (WIDE + 1 - out)) == 0);
+        for (size_t o = 0; o < out; o++) {
+            double exact = (double)(bias != NULL ? b[o] : start[l][o + 1]), terms = fabs(exact);
+            for (size_t i = 0; i < most; i++) {
+                const double term = (double)from[l][i * step] * (double)w[i * row + o];
+                exact += term;
+                terms += fabs(term);
+            }
+            /* So many roundings at most, each of half a unit of 2^-23. */
+            CHECK(fabs((double)to[l][o] - exact) <= terms * (double)(most + 2) * 0x1p-24);
+        }
+    }
+}
+
+static void panels(void) {
+    int16_t values[401];
+    int8_t weights[8 * 4 * 400];
+    int32_t bias[32], ours[33], theirs[33];
+    const size_t count = between(1, 8), in = between(1, 400);
+    for (size_t i = 0; i < 401; i++)
+        values[i] = (int16_t)(noise(&state) * 32767.0f);
+    for (size_t i = 0; i < sizeof weights; i++)
+        weights[i] = (int8_t)(noise(&state) * 127.0f);
+    for (size_t i = 0; i < 32; i++)
+        bias[i] = (int32_t)(noise(&state) * 1e6f);
+    memset(ours, 1, sizeof ours);
+    memset(theirs, 1, sizeof theirs);
+    TSAD_K(add_panels_s8)(count, in, values + 1, weights, bias, theirs);
+    tsad_add_panels_s8_avx2(count, in, values + 1, weights, bias, ours);
+    CHECK(memcmp(ours, theirs, sizeof ours) == 0);
+}
+
+typedef __typeof__(TSAD_K(exp_f32)) unary;
+
+/* Over floats of every exponent: the errors that tests of the portable functions measure are those of both. */
+static void sweep(unary ours, unary theirs) {
+    float values[4096], got[4096], wanted[4096];
+    for (uint64_t bits = 0; bits < UINT64_C(0x100000000);) {
+        for (size_t i = 0; i < 4096; i++, bits += 2039) {
+            const uint32_t pattern = (uint32_t)bits;
+            memcpy(values + i, &pattern, 4);
+        }
+        ours(1, 4096, values, 0, got, 0);
+        theirs(1, 4096, values, 0, wanted, 0);
+        for (size_t i = 0; i < 4096; i++)
+            CHECK(memcmp(got + i, wanted + i, 4) == 0 || (isnan(got[i]) && isnan(wanted[i])));
+    }
+}
+
+/* Other sums keep their order. */
+static void rows(void) {
+    const size_t outer = between(1, 5), reduced = between(1, 60), inner = between(1, 5);
+    fill(x, outer * reduced * inner);
+    TSAD_K(softmax_f32)(1, outer, reduced, inner, 0, x, 0, w, 0);
+    tsad_softmax_f32_avx2(1, outer, reduced, inner, 0, x, 0, w + ROOM / 2, 0);
+    CHECK(same_bits(w, w + ROOM / 2, outer * reduced * inner));
+    const size_t n = between(1, 3), many = between(1, 20), pitch = many * reduced + between(0, 2);
+    const int centred = (int)between(0, 1);
+    const float *const gain = between(0, 1) ? b : NULL, *const offset = between(0, 1) ? b + 3 : NULL;
+    fill(x, n * pitch);
+    fill(b, WIDE);
+    TSAD_K(normalise_f32)(n, many, reduced, centred, 1e-5f, x, pitch, gain, offset, w, pitch);
+    tsad_normalise_f32_avx2(n, many, reduced, centred, 1e-5f, x, pitch, gain, offset, w + ROOM / 2, pitch);
+    for (size_t window = 0; window < n; window++)
+        CHECK(same_bits(w + window * pitch, w + ROOM / 2 + window * pitch, many * reduced));
+    fill(x, outer * reduced * inner);
+    TSAD_K(sum_f32)(1, outer, reduced, inner, 0.5f, x, 0, w, 0);
+    tsad_sum_f32_avx2(1, outer, reduced, inner, 0.5f, x, 0, w + ROOM / 2, 0);
+    CHECK(same_bits(w, w + ROOM / 2, outer * inner));
+}
+
+/* Recurrent layers: but for rounding what the portable kernels give, and of many windows the bits of each alone. */
+static void recurrent(void) {
+    enum { WINDOWS = 20, MOST = 3 * 7 };
+    float ours[WINDOWS * MOST], theirs[WINDOWS * MOST], alone[MOST], scratch[7 * 7];
+    const size_t steps = between(1, 3), in = between(1, 5), hidden = between(1, 7), n = between(1, WINDOWS);
+    const int last = (int)between(0, 1);
+    const size_t pitch = last ? hidden : steps * hidden;
+    const float *const bias = between(0, 1) ? b : NULL, *const h0 = between(0, 1) ? b + 30 : NULL,
+                       *const w_hh = w + 200;
+    fill(x, ROOM);
+    fill(w, ROOM);
+    fill(b, WIDE);
+    tsad_lstm_f32_avx2(n, steps, in, hidden, last, x, in, w, w_hh, bias, h0, b + 40, ours, pitch, scratch);
+    TSAD_K(lstm_f32)(n, steps, in, hidden, last, x, in, w, w_hh, bias, h0, b + 40, theirs, pitch, scratch);
+    for (size_t i = 0; i < n * pitch; i++)
+        CHECK(fabsf(ours[i] - theirs[i]) < 1e-5f);
+    for (size_t l = 0; l < n; l++) {
+        tsad_lstm_f32_avx2(1, steps, in, hidden, last, x + l * in, 0, w, w_hh, bias, h0, b + 40, alone, 0, scratch);
+        CHECK(same_bits(alone, ours + l * pitch, pitch));
+    }
+    tsad_gru_f32_avx2(n, steps, in, hidden, last, x, in, w, w_hh, bias, b + 40, h0, ours, pitch, scratch);
+    TSAD_K(gru_f32)(n, steps, in, hidden, last, x, in, w, w_hh, bias, b + 40, h0, theirs, pitch, scratch);
+    for (size_t i = 0; i < n * pitch; i++)
+        CHECK(fabsf(ours[i] - theirs[i]) < 1e-5f);
+    for (size_t l = 0; l < n; l++) {
+        tsad_gru_f32_avx2(1, steps, in, hidden, last, x + l * in, 0, w, w_hh, bias, b + 40, h0, alone, 0, scratch);
+        CHECK(same_bits(alone, ours + l * pitch, pitch));
+    }
+}
+
+/* So many units that the stack has no room for two windows, or for one. */
+static void wide_layers(void) {
+    for (size_t hidden = 2000; hidden <= 3300; hidden += 1300) {
+        float *w_hh = (float *)calloc(4 * hidden * hidden, sizeof *w_hh),
+              *room = (float *)malloc(15 * hidden * sizeof *room);
+        CHECK(w_hh != NULL && room != NULL);
+        float *ours = room + 7 * hidden, *theirs = room + 11 * hidden;
+        fill(x, 4 * hidden);
+        w_hh[3] = w_hh[hidden * 5 + 4] = 0.5f;
+        tsad_lstm_f32_avx2(2, 2, 1, hidden, 0, x, 1, x, w_hh, x + 7, NULL, NULL, ours, 2 * hidden, room);
+        TSAD_K(lstm_f32)(2, 2, 1, hidden, 0, x, 1, x, w_hh, x + 7, NULL, NULL, theirs, 2 * hidden, room);
+        for (size_t i = 0; i < 4 * hidden; i++)
+            CHECK(fabsf(ours[i] - theirs[i]) < 1e-5f);
+        tsad_gru_f32_avx2(2, 2, 1, hidden, 0, x, 1, x, w_hh, x + 7, NULL, NULL, ours, 2 * hidden, room);
+        TSAD_K(gru_f32)(2, 2, 1, hidden, 0, x, 1, x, w_hh, x + 7, NULL, NULL, theirs, 2 * hidden, room);
+        for (size_t i = 0; i < 4 * hidden; i++)
+            CHECK(fabsf(ours[i] - theirs[i]) < 1e-5f);
+        free(w_hh);
+        free(room);
+    }
+}
+
+int main(void) {
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+        puts("this machine has no AVX2");
+        return SKIPPED;
+    }
+    for (size_t k = 0; k < CASES; k++) {
+        lines();
+        panels();
+        rows();
+        recurrent();
+    }
+    wide_layers();
+    sweep(tsad_exp_f32_avx2, TSAD_K(exp_f32));
+    sweep(tsad_tanh_f32_avx2, TSAD_K(tanh_f32));
+    sweep(tsad_sigmoid_f32_avx2, TSAD_K(sigmoid_f32));
+    sweep(tsad_erf_f32_avx2, TSAD_K(erf_f32));
+    sweep(tsad_log_f32_avx2, TSAD_K(log_f32));
+    return check_result();
+}
