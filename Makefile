@@ -1,10 +1,10 @@
 # `make demo` and `make test` are all a newcomer needs; everything they use is installed into .venv.
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
-NATIVE := CMakeLists.txt pyproject.toml constraints.txt $(wildcard csrc/*.h csrc/*.c csrc/*.cpp csrc/kernels/* csrc/reference/*)
+NATIVE := CMakeLists.txt pyproject.toml constraints.txt $(wildcard csrc/*.h csrc/*.c csrc/*.cpp csrc/*.hpp csrc/kernels/* csrc/arch/*/* csrc/reference/*)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-all ctest lint format bench load soak sizes proof accuracy tune oracle clean preflight setup-qemu
+.PHONY: demo test test-all ctest coverage fuzz lint format bench speed load soak sizes m4 proof accuracy tune oracle clean preflight setup-qemu
 
 demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pump, and a table at its end
 	@test -d .git || git init -q
@@ -16,23 +16,35 @@ test: .venv/.test lint ctest ## what every change must pass; tests are spread ov
 
 test-all: test ## and what takes longer
 	@pytest -q -m slow
+	@$(MAKE) --no-print-directory fuzz FUZZ=30
 
-lint: .venv/.test
+lint: .venv/.test ## style, types, and what analysers find in the C
 	@ruff check . && ruff format --check . && mypy
-	@clang-format --dry-run --Werror $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.cpp' 'tests/*.c' ':!csrc/reference')
+	@clang-format --dry-run --Werror $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.[ch]pp' 'tests/*.c' ':!csrc/reference')
+	@.ci/analysed
 
 format: .venv/.test
 	@ruff check --fix . ; ruff format .
-	@clang-format -i $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.cpp' 'tests/*.c' ':!csrc/reference')
+	@clang-format -i $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.[ch]pp' 'tests/*.c' ':!csrc/reference')
 
 ctest: .venv/.test ## the C tests, with address and undefined-behaviour sanitizers
 	@cmake -S . -B build/ctest -G Ninja -DTSAD_TESTS=ON -DTSAD_SANITIZE=ON >/dev/null
 	@cmake --build build/ctest >/dev/null || cmake --build build/ctest
 	@ctest --test-dir build/ctest --output-on-failure
 
+coverage: .venv/.test ## the gate of the C: every line and 95 % of the branches of detector and kernels run in the C tests
+	@.ci/coverage build/coverage
+
+FUZZ ?= 600
+fuzz: .venv/.test ## each fuzz target of tests/fuzz for FUZZ seconds, by default ten minutes; wants clang and its sanitizers
+	@.ci/fuzz build/fuzz $(FUZZ)
+
 bench: .venv/.test ## native against PyTorch, side by side, one thread
 	@OMP_NUM_THREADS=1 pytest -q benchmarks --benchmark-only --benchmark-group-by=group,param:pair \
 		--benchmark-columns=median,iqr,rounds --benchmark-sort=name --benchmark-json=build/bench.json
+
+speed: .venv/.bench ## every model and the reference's networks against PyTorch and inference engines, one thread; minutes
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/speed.py --out benchmarks/speed.md
 
 load: .venv/.test ## throughput and latency of `tsad serve` on loopback, with the demo's detectors
 	@python benchmarks/serve.py
@@ -40,6 +52,9 @@ load: .venv/.test ## throughput and latency of `tsad serve` on loopback, with th
 SOAK ?= 3600
 soak: .venv/.test ## the same for SOAK seconds, by default an hour; memory and p99 must stay
 	@python benchmarks/serve.py --soak $(SOAK)
+
+m4: .venv/.test ## what integers take on a Cortex-M4F, beside TFLite Micro; a missed limit is an error
+	@python benchmarks/integers_m4.py
 
 proof: .venv/.demo ## the reference's five models through all stages on NASA-MSL and two SMD machines; TSAD_MIRROR is the folder or address of the archives
 	@python benchmarks/proof.py
@@ -53,9 +68,9 @@ accuracy: .venv/.demo ## every model on every data set, 2 seeds, entities that n
 sizes: .venv/.test ## flash, RAM, stack and instructions of every model's firmware against benchmarks/baseline.json
 	@python benchmarks/sizes.py
 
-setup-qemu: ## what firmware and its tests need, by Debian's packages (as root)
-	@apt-get install -y -qq --no-install-recommends gcc-arm-none-eabi gcc-riscv64-unknown-elf \
-		qemu-system-arm qemu-system-misc gdb-multiarch >/dev/null
+setup-qemu: ## what firmware, its tests and the big-endian test need, by Debian's packages (as root)
+	@apt-get install -y -qq --no-install-recommends gcc-arm-none-eabi gcc-riscv64-unknown-elf gcc-s390x-linux-gnu libc6-dev-s390x-cross \
+		qemu-system-arm qemu-system-misc qemu-user gdb-multiarch >/dev/null
 
 oracle: build/oracle/.ready ## our VUS and point-adjusted F1 against aeon and plain loops; rewrites golden_vus.json
 	@PYTHONPATH=python build/oracle/bin/python benchmarks/oracle.py
@@ -75,6 +90,10 @@ preflight: ## names what is missing, before anything is installed
 
 .venv/.test: .venv/.demo
 	@pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.venv/.bench: .venv/.test
+	@pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
 # An environment of its own: Google's packages are as many as all others together.

@@ -58,6 +58,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.fixture(scope="session")
+def has_isa() -> Callable[[str], None]:
+    """Skip the test where this machine does not run an instruction set's kernels, but not in continuous integration."""
+    from tsad_edge import _core
+
+    def ask(isa: str) -> None:
+        try:
+            _core.reference(isa)
+        except ValueError as error:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+
+    return ask
+
+
 @contextlib.contextmanager
 def answering(command: Sequence[str | Path], url: str, **more: Any) -> Iterator[None]:
     """A server that the test has started, from when it answers."""

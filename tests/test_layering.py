@@ -13,31 +13,71 @@ PYTHON_LAYERS = [
     ["cli"],
     ["registry"],
     ["stages", "own_model", "doctor", "service"],
-    ["entity", "report", "on_board", "flash", "drop_in", "mlem_native"],
+    ["integers", "integer_proof"],
+    ["entity", "report", "on_board", "flash", "drop_in", "mlem_native", "stream"],
     ["boards"],
-    ["train", "threshold", "check", "aggregate", "toolchain", "timing", "bring", "project", "mlem_file", "deploy"],
-    ["models", "metrics", "floors", "scoring", "plots", "detector", "weights"],
-    ["data", "params", "processes", "rounding", "adjusted", "untrusted", "_core"],
+    [
+        "train",
+        "threshold",
+        "rules",
+        "check",
+        "aggregate",
+        "toolchain",
+        "timing",
+        "bring",
+        "project",
+        "mlem_file",
+        "deploy",
+    ],
+    ["models", "metrics", "floors", "scoring", "plots", "detector", "weights", "spot"],
+    ["data", "origin", "params", "twin", "processes", "rounding", "adjusted", "untrusted", "float32", "_core"],
     ["files", "vus"],
 ]
-COMPILING = {"stages", "own_model", "entity"}
+COMPILING = {"stages", "own_model", "entity", "integers", "integer_proof"}
 """Who may import the compiler: the pipeline, a model brought along, and what both do for one detector."""
 # The compiler: the same rule.
 CODEGEN_LAYERS = [
     ["__init__"],
-    ["load", "passes", "emit", "diverge"],
-    ["translate", "verify", "interpret", "ctext", "unrolled"],
+    ["precision"],
+    ["load", "passes", "emit", "diverge", "provenance"],
+    ["translate", "verify", "interpret", "config", "unrolled"],
+    ["ctext"],
     ["ops"],
     ["ir"],
 ]
 # C: file (or folder) -> headers it may include with quotes.
 C_INCLUDES = {
-    "csrc/tsad.c": {"tsad.h"},
-    "csrc/kernels": {"kernels.h", "elementary.h", "functions.h", "lines.h", "taps.h"},
-    "csrc/target": {
-        *("tsad.h", "csv.h", "columns.h", "fail.h", "m_reference.h", "frame.h", "session.h", "board.h", "start.h"),
+    **{
+        f"csrc/{part}": {"tsad.h", "tsad_parts.h"}
+        for part in ("tsad.c", "tsad_guard.c", "tsad_event.c", "tsad_parts.h")
     },
-    "csrc/bindings.cpp": {"tsad.h", "m_reference.h"},
+    "csrc/arch": {"kernels.h", "elementary.h", "functions.h"},
+    "csrc/kernels": {
+        "kernels.h",
+        "kernels_s16.h",
+        "centre.h",
+        "elementary.h",
+        "functions.h",
+        "integer.h",
+        "lines.h",
+        "taps.h",
+    },
+    "csrc/target": {
+        *(
+            "tsad.h",
+            "baseline.h",
+            "csv.h",
+            "columns.h",
+            "fail.h",
+            "m_reference.h",
+            "frame.h",
+            "session.h",
+            "board.h",
+            "start.h",
+        ),
+    },
+    "csrc/bindings.cpp": {"tsad.h", "crew.hpp", "columns.h"},
+    "csrc/crew.hpp": {"tsad.h"},
     "csrc/reference": {"tsad.h", "kernels.h", "m_reference.h"},
 }
 

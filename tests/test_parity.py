@@ -7,6 +7,7 @@ Every rung goes the way the product goes: exported program, compiler, CMake, `_c
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,16 @@ def test_every_pass(name: str, ladder: dict[str, dict[str, Any]]) -> None:
             assert worst <= 1, f"after {step}, in {np.dtype(dtype).name}: {worst:.2f} of what is allowed"
 
 
+@pytest.mark.parametrize("isa", ["generic", "avx2"])
 @pytest.mark.parametrize("name", models.MODELS)
-def test_compiled(name: str, ladder: dict[str, dict[str, Any]]) -> None:
+def test_compiled(name: str, isa: str, ladder: dict[str, dict[str, Any]], has_isa: Callable[[str], None]) -> None:
+    """Each instruction set's program of one library, all in this process; in bulk and step by step the same bits."""
+    has_isa(isa)
     rung = ladder[name]
-    scores, _, _ = Detector.load(Path(rung["library"])).run(rung["series"])
+    detector = Detector.load(Path(rung["library"]), isa=isa)
+    assert detector.model.isa == isa
+    scores = detector.run(rung["series"]).scores
+    assert scores.tobytes() == detector.score(rung["series"]).tobytes()
     assert np.isnan(scores[: WINDOW - 1]).all()
     worst = np.max(np.abs(scores[WINDOW - 1 :] - rung["exact"][0].numpy()) / allowed(rung))
     assert worst <= 1, f"{worst:.2f} of what is allowed"

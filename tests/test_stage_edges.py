@@ -33,8 +33,9 @@ def test_edges() -> None:
     assert {(owner[dep], stage) for stage in DVC for dep in DVC[stage]["deps"] if dep in owner} == EDGES
 
 
-def test_only_evaluate_reads_labels() -> None:
-    assert [stage for stage in DVC if "data/labels" in DVC[stage]["deps"]] == ["evaluate"]
+def test_only_what_judges_reads_labels() -> None:
+    """evaluate, and check, which asks what integers cost in VUS-PR."""
+    assert [stage for stage in DVC if "data/labels" in DVC[stage]["deps"]] == ["evaluate", "check"]
 
 
 def imported_by(function: str) -> set[str]:

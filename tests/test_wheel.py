@@ -50,6 +50,12 @@ print(int(np.isfinite(scores).sum()))
     assert int(run(clean, "-c", code, cwd=tmp_path)) > 0
 
 
+def test_the_wheel_carries_the_overlays(clean: Path, tmp_path: Path) -> None:
+    code = "from tsad_edge.toolchain import sources; print(*sorted((sources() / 'csrc/arch').glob('*/*')), sep='\\n')"
+    carried = [Path(line).parts[-2:] for line in run(clean, "-c", code, cwd=tmp_path).splitlines()]
+    assert carried == sorted(path.parts[-2:] for path in (ROOT / "csrc" / "arch").glob("*/*")) != []
+
+
 def test_bare_install_says_what_training_needs(clean: Path, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("{}")
     done = subprocess.run([clean, "-m", "tsad_edge.cli", "train"], cwd=tmp_path, capture_output=True, text=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv as csv_format
 import ctypes
 import io
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .detector import EVENT
-from .detector import events as events_of
 from .rounding import MARGIN, ULPS
+from .twin import EVENT, decide
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,21 @@ class Evidence:
     """What all sides said about one entity's test series of T samples; scores are NaN where there is none."""
 
     t: NDArray[np.int64]  # (T,)
+    quality: NDArray[np.uint8]  # (T,) by the twin
+    resets: NDArray[np.bool_]  # (T,) by the twin: the window was emptied
+    rules: Mapping[str, Any]  # from score to event: the section of detector.json
     pytorch: NDArray[np.float64]  # (T,) float64 reference
     pytorch32: NDArray[np.float64]  # (T,) PyTorch as it is deployed
     terms: NDArray[np.float64]  # (T,) running sum of |terms| behind each score, from the interpreter
-    threshold: float
+    threshold: float | NDArray[np.float32]  # or (T,): what each score was held against, by the twin
     core: NDArray[np.float32]  # (T,) tsad_edge._core
     core_alarms: NDArray[np.bool_]
     core_events: NDArray[Any]
+    core_quality: NDArray[np.uint8]
     edge: NDArray[np.float32]  # (T,) the edge binary
     edge_alarms: NDArray[np.bool_]
     edge_events: NDArray[Any]
+    edge_quality: NDArray[np.uint8]
     degenerate: bool  # threshold from tied calibration scores
 
 
@@ -96,6 +101,10 @@ def judge(evidence: Evidence) -> dict[str, Any]:
         failures.append("the edge binary's scores are not those of _core, bit for bit")
     if not np.array_equal(e.core_alarms, e.edge_alarms):
         failures.append("the edge binary's alarms are not those of _core")
+    if not np.array_equal(e.core_quality, e.quality):
+        failures.append("the quality codes of _core are not those of the Python twin fed with the same samples")
+    if not np.array_equal(e.core_quality, e.edge_quality):
+        failures.append("the edge binary's quality codes are not those of _core")
 
     pytorch, core = _reference(e), e.core[scored].astype(np.float64)
     reference, error, allowed = _errors(e, scored)
@@ -108,21 +117,25 @@ def judge(evidence: Evidence) -> dict[str, Any]:
             f"where float64 PyTorch says {reference[at]:.9g} and {allowed[at]:.3g} is allowed"
         )
 
-    in_band = np.abs(reference - e.threshold) <= allowed
-    flipped = (core > e.threshold) != (reference > e.threshold)
-    outside = int((flipped & ~in_band).sum())
+    # What a score decides: whether it is over the threshold and, with hysteresis, whether it is over the lower level.
+    limit = np.broadcast_to(e.threshold, e.t.shape)[scored].astype(np.float64)
+    levels = [limit, limit - e.rules.get("hysteresis", 0) * np.abs(limit)]
+    in_bands = [np.abs(reference - level) <= allowed for level in levels]
+    flips = [(core > level) != (reference > level) for level in levels]
+    in_band = np.logical_or(*in_bands)
+    outside = int(np.logical_or(*(flip & ~band for flip, band in zip(flips, in_bands, strict=True))).sum())
     if outside:
         failures.append(f"{outside} decisions differ from PyTorch's outside the tolerance band")
-    if not np.array_equal(e.core_alarms[scored], core > e.threshold):
-        failures.append("an alarm is not 'score > threshold'")
 
-    twin = events_of(e.t, e.core, e.threshold)
+    twin = decide(e.t, e.core, e.threshold, e.rules, e.resets)
+    if not np.array_equal(e.core_alarms, twin.alarms):
+        failures.append("the alarms of _core are not those of the Python twin fed with the same scores")
     told = ["id", "start", "end", "peak", "peak_t"]  # the twin has no parts, so no top channel
-    if twin[told].tolist() != e.core_events[told].tolist():
+    if twin.events[told].tolist() != e.core_events[told].tolist():
         failures.append("the events of _core are not those of the Python twin fed with the same scores")
     if e.core_events.tolist() != e.edge_events.tolist():
         failures.append("the edge binary's events are not those of _core")
-    unequal, excused = _compare_events(e, pytorch, scored, flipped & in_band)
+    unequal, excused = _compare_events(e, pytorch, np.flatnonzero(scored)[in_band])
     if unequal:
         failures.append(f"{len(unequal)} events differ from PyTorch's with no sample in the band, first {unequal[0]}")
 
@@ -144,20 +157,24 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def judge_board(edge: Sequence[NDArray[Any]], told: Sequence[NDArray[Any]]) -> dict[str, Any]:
+def judge_board(
+    edge: Sequence[NDArray[Any]], told: Sequence[NDArray[Any]], source: str = "the edge binary"
+) -> dict[str, Any]:
     """Whether a firmware says of a series what the edge binary says: the same bits, the same decisions and events.
 
     Parameters
     ----------
-    edge, told : (scores (T,), alarms (T,), events)
+    edge, told : (scores (T,), alarms (T,), events, quality (T,))
         As `run_edge` gives them.
+    source : str
+        What else than the edge binary it is held against.
 
     Returns
     -------
     dict
         ``samples`` with a score, what is equal, and ``failures``, a sentence for what is not.
     """
-    (scores, alarms, events), (here, here_alarms, here_events) = edge, told
+    (scores, alarms, events, quality), (here, here_alarms, here_events, here_quality) = edge, told
     scored = ~np.isnan(scores)
     same = np.array_equal(~np.isnan(here), scored) and np.array_equal(
         here[scored].view(np.uint32), scores[scored].view(np.uint32)
@@ -166,8 +183,9 @@ def judge_board(edge: Sequence[NDArray[Any]], told: Sequence[NDArray[Any]]) -> d
         "scores": bool(same),
         "decisions": bool(np.array_equal(here_alarms, alarms)),
         "events": here_events.tolist() == events.tolist(),
+        "quality": bool(np.array_equal(here_quality, quality)),
     }
-    failures = [f"its {what} are not those of the edge binary" for what, right in equal.items() if not right]
+    failures = [f"its {what} are not those of {source}" for what, right in equal.items() if not right]
     told_equal = {f"{what}_equal": right for what, right in equal.items()}
     return {"samples": int(scored.sum()), **told_equal, "failures": failures}
 
@@ -179,7 +197,7 @@ def traced(evidence: Evidence) -> dict[str, NDArray[Any]]:
     -------
     dict
         Of the n samples that both sides scored: ``t``, ``reference`` (PyTorch's score), ``error`` (how far the C is
-        from it) and ``tolerance``; and ``events``, the compiled C's, as `tsad_edge.detector.events`.
+        from it) and ``tolerance``; and ``events``, the compiled C's, of `twin.EVENT`.
     """
     scored = ~np.isnan(evidence.pytorch) & ~np.isnan(evidence.core)
     reference, error, allowed = _errors(evidence, scored)
@@ -228,24 +246,28 @@ def write_csv(path: Path, t: NDArray[np.int64], values: NDArray[np.float32], cha
         np.savetxt(file, np.column_stack([t.astype(object), values.astype(object)]), fmt="%d" + ",%.9g" * len(channels))
 
 
-def run_edge(binary: Path, library: Path, csv: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Run the compiled edge binary over a CSV.
+def run_edge(
+    binary: Path, library: Path, csv: Path, isa: str | None = None
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Run the compiled edge binary over a CSV; `isa` names its kernels, ``generic`` are those of every board.
 
     Returns
     -------
-    scores (T,) float32, alarms (T,) bool, events (structured, as `tsad_edge.detector.events`)
+    scores (T,) float32, alarms (T,) bool, events (of `twin.EVENT`), quality (T,) uint8
 
     Raises
     ------
     RuntimeError
         The binary refused; holds its own words.
     """
-    rows = np.genfromtxt(io.StringIO(_edge(binary, library, csv)), delimiter=",", skip_header=1, ndmin=2)
-    listed = np.array([_event(line) for line in _edge(binary, library, csv, "--events").splitlines()[1:]], dtype=EVENT)
-    return rows[:, 1].astype(np.float32), rows[:, 2] > 0, listed
+    environment = os.environ | ({"TSAD_ISA": isa} if isa else {})
+    scores, events = (_edge(binary, library, csv, environment, *flags) for flags in ((), ("--events",)))
+    rows = np.genfromtxt(io.StringIO(scores), delimiter=",", skip_header=1, ndmin=2)
+    listed = np.array([_event(line) for line in events.splitlines()[1:]], dtype=EVENT)
+    return rows[:, 1].astype(np.float32), rows[:, 2] > 0, listed, rows[:, 3].astype(np.uint8)
 
 
-def taps(library: Path, windows: NDArray[np.float32]) -> dict[int, NDArray[np.float32]]:
+def taps(library: Path, windows: NDArray[np.float32]) -> dict[int, NDArray[Any]]:
     """What every operator of a library built with taps computes.
 
     Parameters
@@ -262,12 +284,13 @@ def taps(library: Path, windows: NDArray[np.float32]) -> dict[int, NDArray[np.fl
     """
     from . import _core
 
-    seen: dict[int, NDArray[np.float32]] = {}
-    sink_type = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.POINTER(ctypes.c_float), ctypes.c_size_t)
+    seen: dict[int, NDArray[Any]] = {}
+    sink_type = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
 
     @sink_type
-    def sink(number: int, data: Any, count: int) -> None:
-        seen[number] = np.ctypeslib.as_array(data, (count,)).copy()
+    def sink(number: int, data: Any, count: int, width: int) -> None:
+        values = ctypes.string_at(data, count * width)
+        seen[number] = np.frombuffer(values, np.float32 if width == 4 else np.int16)
 
     model = _core.Model(str(library.resolve()))
     handle = ctypes.CDLL(str(library.resolve()))  # the same image that _core opened
@@ -299,24 +322,30 @@ def _event(line: str) -> tuple[Any, ...]:
     return int(identity), int(start), int(end), np.float32(peak), int(peak_t), int(top)
 
 
-def _edge(binary: Path, library: Path, csv: Path, *flags: str) -> str:
-    done = subprocess.run([binary, "--model", library, *flags, csv], capture_output=True, text=True)
+def _edge(binary: Path, library: Path, csv: Path, environment: Mapping[str, str], *flags: str) -> str:
+    command: list[str | Path] = [binary, "--model", library, *flags, csv]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode != 0:
         raise RuntimeError(f"{binary.name} ended with {done.returncode} on {csv}: {done.stderr.strip()}")
     return done.stdout
 
 
 def _compare_events(
-    e: Evidence, pytorch: NDArray[np.float64], scored: NDArray[np.bool_], excusing: NDArray[np.bool_]
+    e: Evidence, pytorch: NDArray[np.float64], in_band: NDArray[np.intp]
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Spans [start, end] that only one side has: those without and those with a flipped sample in the band."""
-    t = e.t[scored]
-    ours = {(int(x["start"]), int(x["end"])) for x in e.core_events}
-    theirs = {(int(x["start"]), int(x["end"])) for x in events_of(e.t, pytorch, e.threshold)}
-    unequal: list[list[int]] = []
-    excused: list[list[int]] = []
-    for start, end in sorted(ours ^ theirs):
-        first, last = np.searchsorted(t, start), np.searchsorted(t, end)
-        touched = excusing[max(first - 1, 0) : last + 2].any()  # a flipped neighbour moves an event's edge
-        (excused if touched else unequal).append([start, end])
-    return unequal, excused
+    """Spans [start, end] that only one side has: those that rounding does not explain, and those it does.
+
+    It does where PyTorch's scores give the C's events as soon as the samples in the band have the C's scores.
+    """
+
+    def spans(events: NDArray[Any]) -> set[tuple[int, int]]:
+        return {(int(event["start"]), int(event["end"])) for event in events}
+
+    mixed = pytorch.copy()
+    mixed[in_band] = e.core[in_band]
+    ours = spans(e.core_events)
+    theirs, with_ours = (
+        spans(decide(e.t, scores, e.threshold, e.rules, e.resets).events) for scores in (pytorch, mixed)
+    )
+    unequal = ours ^ with_ours
+    return [list(span) for span in sorted(unequal)], [list(span) for span in sorted((ours ^ theirs) - unequal)]

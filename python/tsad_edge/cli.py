@@ -92,6 +92,13 @@ def _run_on_board(**options: Any) -> int:
     return _say(stages.run(**options))
 
 
+def _stream(**options: Any) -> int:
+    from . import stages
+
+    stages.stream(**options, say=lambda text: print(f"tsad stream: {text}", file=sys.stderr, flush=True))
+    return 0
+
+
 def _flash(**options: Any) -> int:
     from . import stages
 
@@ -190,6 +197,12 @@ RUN: Options = MODEL | {
     "--board": {"required": True, "metavar": "NAME", "help": "one of `tsad list boards`"},
     "--port": {"metavar": "PORT", "help": "serial port of a real board with this firmware; without it QEMU runs it"},
     "--events": {"action": "store_true", "help": "events instead of scores"},
+}
+STREAM: Options = MODEL | {
+    "source": {"metavar": "SOURCE", "help": "a CSV file that grows, - for standard input, or a serial port"},
+    "--to": {"metavar": "FILE", "help": "append events to FILE, each once whatever happens (default: standard output)"},
+    "--time": {"metavar": "COLUMN", "help": "milliseconds or ISO 8601 (default: timestamp, time, t or date)"},
+    "--baud": {"default": 115200, "type": int, "metavar": "N", "help": "of a serial port (default: %(default)s)"},
 }
 FLASH: Options = MODEL | {
     "--board": {"required": True, "metavar": "NAME", "help": "one of `tsad list boards`"},
@@ -305,6 +318,13 @@ VERBS = {
         "score a CSV with the firmware of a model, in QEMU or on a real board, and print what tsad-edge prints",
         "tsad run --board mps2-an386 --model csrc/generated/m_pump_1 build/check/pump-1.csv",
         RUN,
+    ),
+    "stream": Verb(
+        _stream,
+        "watch samples as they come, and tell every event once, as a line of JSON when it starts and when it has ended",
+        "tsad stream --model csrc/generated/m_pump_1 pump.csv --to events.jsonl",
+        STREAM,
+        extra="flash",
     ),
     "flash": Verb(
         _flash,

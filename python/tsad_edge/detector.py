@@ -1,78 +1,30 @@
 """The detector for users: a compiled model, fed from numpy. Needs the compiled core and no PyTorch.
 
-Owns nothing about time: window, threshold and events are those of tsad.h, reached through `_core`. `events` is the
-rule for events once more, in numpy, to hold the C against.
+Owns nothing about time: guard, window, threshold and events are those of tsad.h, reached through `_core`.
 """
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .files import write_whole
+
 if TYPE_CHECKING:
     from . import _core
 
-EVENT = np.dtype([("id", "i8"), ("start", "i8"), ("end", "i8"), ("peak", "f4"), ("peak_t", "i8"), ("top", "i4")])
-"""An event as tsad.h has it: `start`, `end`, `peak_t` are times; `top` is the channel with the largest share, or -1."""
 
+class Run(NamedTuple):
+    """What a detector says of T samples."""
 
-def events(t: NDArray[Any], scores: NDArray[Any], threshold: float, top: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Events of a scored series: maximal runs of scored samples with score > threshold.
-
-    A sample without a score (NaN) neither ends nor extends an event.
-
-    Parameters
-    ----------
-    t : ndarray (T,) of integers
-        Strictly increasing times.
-    scores : ndarray (T,)
-        float32 scores are compared in float32, as C does.
-    threshold : float
-    top : ndarray (T,) of integers, optional
-        Channel with the largest share of each score.
-
-    Returns
-    -------
-    structured ndarray (n,) of EVENT
-        ``id`` counts from 1; ``peak_t`` is the first time of the highest score.
-
-    Raises
-    ------
-    ValueError
-        Lengths differ.
-
-    Examples
-    --------
-    >>> found = events(np.arange(5), np.array([0, 2, np.nan, 3, 0], np.float32), threshold=1.0)
-    >>> found[["id", "start", "end", "peak_t"]].tolist()
-    [(1, 1, 3, 3)]
-    """
-    t, scores = np.asarray(t), np.asarray(scores)
-    top = None if top is None else np.asarray(top)
-    shapes = [each.shape for each in (t, scores, top) if each is not None]
-    if any(shape != scores.reshape(-1).shape for shape in shapes):
-        raise ValueError(f"t, scores and top have shapes {shapes}; all must be (T,)")
-    scored = ~np.isnan(scores)
-    t, scores = t[scored], scores[scored]
-    alarm = scores > float(threshold)  # a Python float takes the precision of the scores
-    edges = np.flatnonzero(np.diff(alarm, prepend=False, append=False))
-    starts, ends = edges[::2], edges[1::2]
-    found = np.zeros(len(starts), dtype=EVENT)
-    if len(starts) == 0:
-        return found
-    peaks = np.maximum.reduceat(np.where(alarm, scores, -np.inf), starts)
-    run = np.cumsum(np.diff(alarm, prepend=False) & alarm) - 1  # which event a sample with an alarm belongs to
-    at_peak = np.flatnonzero(alarm & (scores == peaks[run]))
-    first = at_peak[np.unique(run[at_peak], return_index=True)[1]]
-    found["id"] = np.arange(1, len(starts) + 1)
-    found["start"], found["end"] = t[starts], t[ends - 1]
-    found["peak"], found["peak_t"] = peaks, t[first]
-    found["top"] = -1 if top is None else top[scored][first]
-    return found
+    scores: NDArray[np.float32]  # (T,), NaN where there is none
+    alarms: NDArray[np.bool_]  # (T,) an event goes on
+    events: NDArray[Any]  # (n,) of twin.EVENT
+    quality: NDArray[np.uint8]  # (T,) why a sample is in doubt: a sum of the bits of tsad.h, 0: it is not
 
 
 class Detector:
@@ -84,6 +36,8 @@ class Detector:
         See `load`.
     threshold : float, optional
         Instead of the model's own.
+    threads : int
+        So many share the work of `score`; the scores are the same.
 
     Examples
     --------
@@ -91,15 +45,21 @@ class Detector:
     >>> scores = detector.score(values)  # doctest: +SKIP
     """
 
-    def __init__(self, model: _core.Model, threshold: float | None = None) -> None:
+    def __init__(self, model: _core.Model, threshold: float | None = None, threads: int = 1) -> None:
         from . import _core
 
         self.model = model
-        self._detector = _core.Detector(model, threshold)
+        self._detector = _core.Detector(model, threshold, threads=threads)
         self._turn = threading.Lock()
 
     @classmethod
-    def load(cls, path: str | Path | None = None, threshold: float | None = None) -> Detector:
+    def load(
+        cls,
+        path: str | Path | None = None,
+        threshold: float | None = None,
+        isa: str | None = None,
+        threads: int = 1,
+    ) -> Detector:
         """Open a model library made by ``tsad convert``, or the built-in reference model.
 
         Parameters
@@ -108,26 +68,36 @@ class Detector:
             A model library; without it the reference model.
         threshold : float, optional
             Instead of the model's own.
+        isa : str, optional
+            Kernels for this instruction set, ``generic`` or ``avx2``; by default what the environment variable
+            ``TSAD_ISA`` names, or else the fastest that this machine runs. ``generic`` has every board's bits.
+        threads : int
+            So many share the work of `score`; the scores are the same.
 
         Raises
         ------
         ValueError
-            There is no such file.
+            There is no such file, or no such instruction set in it or in this machine.
         RuntimeError
             It is no model library, is for another version, or its weights are damaged.
         """
         from . import _core
 
         if path is None:
-            return cls(_core.reference(), threshold)
+            return cls(_core.reference(isa), threshold, threads)
         if not Path(path).is_file():
             raise ValueError(f"{path}: no such model library; `tsad convert` makes them")
-        return cls(_core.Model(str(Path(path).resolve())), threshold)
+        return cls(_core.Model(str(Path(path).resolve()), isa), threshold, threads)
 
     @property
     def threshold(self) -> float:
         """A sample is abnormal when its score is greater; a float32, as C holds it."""
         return float(self._detector.threshold)
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of all that the model was made from, as the C has it; detector.json beside it says of what."""
+        return str(self.model.id)
 
     @property
     def window(self) -> int:
@@ -163,9 +133,7 @@ class Detector:
             scores: NDArray[np.float32] = self._detector.score(samples)
         return scores
 
-    def run(
-        self, values: NDArray[Any], t: NDArray[np.int64] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[Any]]:
+    def run(self, values: NDArray[Any], t: NDArray[np.int64] | None = None) -> Run:
         """Score a series from its start, and decide: the C detector, step by step.
 
         Parameters
@@ -173,25 +141,83 @@ class Detector:
         values : ndarray (T, C)
             As for `score`.
         t : ndarray (T,) of integers, optional
-            Strictly increasing times; by default the sample index.
-
-        Returns
-        -------
-        scores : ndarray (T,) float32
-        alarms : ndarray (T,) bool
-        events : structured ndarray of EVENT
+            Times, by default the sample index; they increase, unless the model's guard allows a step back.
 
         Raises
         ------
         ValueError
-            The shape is not (T, C), or time does not increase.
+            The shape is not (T, C), or a time is refused.
         """
         samples = self._checked(values)
         times = None if t is None else np.require(t, np.int64, ["C", "A"])
         with self._turn:
             self._detector.reset()
-            scores, alarms, found = self._detector.run(samples, times)
-        return scores, alarms, found
+            found = self._detector.run(samples, times)
+        return Run(*found)
+
+    def learn_baseline(self, values: NDArray[Any], file: str | Path) -> dict[str, float]:
+        """Learn scaler and threshold anew from normal samples, and keep them in a file, beside those from before.
+
+        Parameters
+        ----------
+        values : ndarray (T, C)
+            Raw samples that somebody declares normal. As many as ``train.baseline.samples`` give the scaler; the window
+            fills anew, and as many scores give the threshold. More are not looked at.
+        file : str or Path
+            Two slots, as ``tsad-edge --baseline`` reads them; made where there is none.
+
+        Returns
+        -------
+        dict
+            ``threshold``; the largest ``shift`` of a mean in deviations of training, of channel ``shifted``; the
+            largest ``stretch`` of a deviation, of channel ``stretched``.
+
+        Raises
+        ------
+        ValueError
+            The model's baseline cannot be learned anew, the samples are too few, or what they say is beyond its limits;
+            then all stays as it was.
+        """
+        samples = self._checked(values)
+        with self._turn:
+            names = ("shift", "shifted", "stretch", "stretched")
+            found = dict(zip(names, self._detector.learn(samples), strict=True))
+            slots = self._slots(file)
+            _write_slot(file, slots, *self._detector.save_baseline(slots))
+            return {"threshold": self.threshold, **found}
+
+    def use_baseline(self, file: str | Path) -> None:
+        """Put the newest baseline of a file into force.
+
+        Raises
+        ------
+        ValueError
+            There is no such file, or the model's baseline cannot be learned anew.
+        RuntimeError
+            The file holds no whole baseline of this model.
+        """
+        if not Path(file).is_file():
+            raise ValueError(f"{file}: no such baseline; learn_baseline makes one")
+        with self._turn:
+            self._detector.load_baseline(self._slots(file))
+
+    def roll_back_baseline(self, file: str | Path) -> None:
+        """Go back to the baseline before the newest of a file, after the first to what the model came with.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            As `use_baseline`.
+        """
+        with self._turn:
+            slots = self._slots(file)
+            _write_slot(file, slots, *self._detector.roll_back(slots))
+
+    def _slots(self, file: str | Path) -> bytes:
+        """Two slots; what a file does not hold is as erased flash."""
+        room = 2 * self._detector.baseline_size
+        held = Path(file).read_bytes() if Path(file).is_file() else b""
+        return held[:room].ljust(room, b"\xff")
 
     def _checked(self, values: NDArray[Any]) -> NDArray[np.float32]:
         samples = np.require(values, np.float32, ["C", "A"])
@@ -200,3 +226,9 @@ class Detector:
                 f"values have shape {samples.shape}; model {self.model.name} wants (samples, {self.channels})"
             )
         return samples
+
+
+def _write_slot(file: str | Path, slots: bytes, image: bytes, slot: int) -> None:
+    """The slots with a new image in one of them take the file's place at once."""
+    size = len(image)
+    write_whole(Path(file), slots[: slot * size] + image + slots[(slot + 1) * size :])

@@ -20,6 +20,8 @@ from .files import replaced, write_json
 
 VECTORS = 24
 """Scores in the vectors."""
+SLOT_UNIT = 512.0
+"""About a deviation in slots of 16 bits: a sixty-fourth of what they hold."""
 
 MAIN = """\
 /* Runs the vectors through the detector, as a firmware runs its sensors' samples: 0 when every score is as expected. */
@@ -54,7 +56,8 @@ CMAKE = """\
 cmake_minimum_required(VERSION 3.10)
 project({name} C)
 set(CMAKE_C_STANDARD 99)
-add_library({name}_detector STATIC {sources})
+set(sources {sources})
+{overlays}add_library({name}_detector STATIC ${{sources}})
 target_include_directories({name}_detector PUBLIC .)
 target_compile_options({name}_detector PRIVATE -O2 -ffp-contract=off) # products are rounded before they are added
 add_executable(example main.c)
@@ -63,9 +66,31 @@ enable_testing()
 add_test(NAME vectors COMMAND example)
 """
 
+OVERLAY = """\
+# Where the compiler's flags (CMAKE_C_FLAGS) name {cores}, the files in {folder} stand for those of the same name.
+include(CheckCSourceCompiles)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+check_c_source_compiles("#if !({test})\\n#error\\n#endif\\nint core;" TSAD_{upper})
+if(TSAD_{upper})
+    list(REMOVE_ITEM sources {files})
+    foreach(file {files})
+        list(APPEND sources {folder}/${{file}})
+    endforeach()
+    add_definitions("-DTSAD_ISA=\\"{folder}\\"")
+endif()
+"""
+
+CORES = {
+    "cortexm_dsp": (
+        "a Cortex-M with DSP instructions and floating point",
+        "__ARM_ARCH_PROFILE == 'M' && __ARM_FEATURE_DSP && (__ARM_FP & 4)",
+    )
+}
+"""Folder of csrc/arch -> the cores that its files are for: in words, and by what compilers define."""
+
 
 def export(folder: Path, out: Path) -> str:
-    """Write a folder that compiles alone: detector, model, the kernels it calls, an example, vectors, cost.
+    """Write a folder that compiles alone: detector, model, kernels it calls and their overlays, example, vectors, cost.
 
     Parameters
     ----------
@@ -92,30 +117,41 @@ def export(folder: Path, out: Path) -> str:
     csrc = toolchain.sources() / "csrc"
     model = (folder / f"{name}.c").read_text()
     sources = sorted(kernels(model, csrc / "kernels"))
+    faster = overlays(sources, csrc / "arch")
     with tempfile.TemporaryDirectory(prefix="tsad-") as scratch:
         models = Path(scratch) / "models"
         models.mkdir()
         (models / name).symlink_to(folder.resolve())
         toolchain.build(models, Path(scratch) / "native")
-        detector = Detector.load(toolchain.library(Path(scratch) / "native", name))
+        detector = Detector.load(toolchain.library(Path(scratch) / "native", name), isa="generic")
         samples = typical(detector)
-        scores, _, _ = detector.run(samples)
+        scores = detector.run(samples).scores
         cost = {
             "schema": 1,
             "model": detector.model.id,
             "weight_bytes": int(sum(values.nbytes for _, values in detector.model.weights)),
             "memory_bytes": detector.model.memory,
             "kernels": sources,
+            "overlays": faster,
         }
     with replaced(out) as (fresh,):
-        for file in (csrc / "tsad.h", csrc / "tsad.c", folder / f"{name}.h", folder / f"{name}.c"):
+        detector_files = sorted(csrc.glob("tsad*.[ch]"))
+        for file in (*detector_files, folder / f"{name}.h", folder / f"{name}.c"):
             shutil.copy2(file, fresh)
-        for file in headers([csrc / "kernels" / source for source in sources]):
+        wanted = [*sources, "functions.h"]  # which the detector includes, too
+        for file in headers([csrc / "kernels" / source for source in wanted]):
             shutil.copy2(file, fresh)
         (fresh / "main.c").write_text(MAIN.format(name=name, upper=name.upper()))
         (fresh / "vectors.h").write_text(vectors(samples, scores))
-        listed = " ".join(["tsad.c", f"{name}.c", *sources])
-        (fresh / "CMakeLists.txt").write_text(CMAKE.format(name=name, sources=listed))
+        listed = " ".join([*(file.name for file in detector_files if file.suffix == ".c"), f"{name}.c", *sources])
+        chosen = ""
+        for isa, replacing in faster.items():
+            (fresh / isa).mkdir()
+            for source in replacing:
+                shutil.copy2(csrc / "arch" / isa / source, fresh / isa)
+            cores, test = CORES[isa]
+            chosen += OVERLAY.format(cores=cores, test=test, folder=isa, upper=isa.upper(), files=" ".join(replacing))
+        (fresh / "CMakeLists.txt").write_text(CMAKE.format(name=name, sources=listed, overlays=chosen))
         write_json(fresh / "cost.json", cost)
         files = sorted(file.name for file in fresh.iterdir())
     build = f"build/{name}"
@@ -126,7 +162,7 @@ def export(folder: Path, out: Path) -> str:
 
 
 def kernels(model: str, folder: Path) -> set[str]:
-    """Files of the kernels that a model's C calls, and of those that these call, by what kernels.h says stands where.
+    """Files of the kernels that a model's C calls, and of what these call or read, tables too.
 
     Parameters
     ----------
@@ -138,18 +174,41 @@ def kernels(model: str, folder: Path) -> set[str]:
     Examples
     --------
     >>> sorted(kernels("TSAD_K(lstm_f32)(n);", toolchain.sources() / "csrc" / "kernels"))
-    ['linear.c', 'lstm.c']
+    ['linear.c', 'lines.c', 'lstm.c']
     """
-    parts = re.split(r"/\*\s*\*?\s*(\w+\.c):", (folder / "kernels.h").read_text())
-    pieces = zip(parts[1::2], parts[2::2], strict=True)
-    owner = {op: file for file, text in pieces for op in re.findall(r"\w+_f32", text)}
-    found: set[str] = set()
+    owner = {name: file for file in folder.glob("*.c") for name in defined(file.read_text())}
+    found: set[Path] = set()
     todo = [model]
     while todo:
-        called = {owner[op] for op in re.findall(r"TSAD_K\((\w+_f32)\)", todo.pop())}
-        todo += [(folder / file).read_text() for file in called - found]
-        found |= called
-    return found
+        named = {owner[name] for name in re.findall(r"TSAD_K\((\w+)\)", todo.pop()) if name in owner}
+        # What kernels.h and its parts name is declared there, not called.
+        inlined = [each for file in named - found for each in headers([file]) if not each.name.startswith("kernels")]
+        todo += [each.read_text() for each in inlined]
+        found |= named
+    return {file.name for file in found}
+
+
+def defined(source: str) -> list[str]:
+    """Names of the kernels and tables that a file of kernels defines.
+
+    Examples
+    --------
+    >>> defined("void TSAD_K(copy_f32)(size_t n) {\\nDEFINE_UNARY(exp_f32, tsad_exp(v))")
+    ['copy_f32', 'exp_f32']
+    """
+    return re.findall(r"^(?:[a-z][\w ]* TSAD_K\(|DEFINE_\w+\()(\w+)", source, re.M)
+
+
+def overlays(sources: list[str], arch: Path) -> dict[str, list[str]]:
+    """Folder below csrc/arch -> which of these files it has a faster one for; without folders that have none.
+
+    Examples
+    --------
+    >>> overlays(["linear.c", "lines.c"], toolchain.sources() / "csrc" / "arch")
+    {'cortexm_dsp': ['lines.c']}
+    """
+    found = {isa: [source for source in sources if (arch / isa / source).is_file()] for isa in CORES}
+    return {isa: files for isa, files in found.items() if files}
 
 
 def headers(sources: list[Path]) -> set[Path]:
@@ -165,11 +224,12 @@ def headers(sources: list[Path]) -> set[Path]:
 
 def typical(detector: Detector) -> NDArray[np.float32]:
     """Samples (T, C) about where the model's scaler expects them: the last have a deviation too many."""
+    unit = 1.0 if detector.model.slot_size == 4 * detector.model.channels else SLOT_UNIT
     offset, scale = detector.model.weights[0][1].reshape(2, -1)  # enter's table comes first
     count = detector.model.window - 1 + VECTORS
     waves = np.sin(np.arange(count)[:, np.newaxis] / (3.0 + np.arange(len(offset))))
     waves[-VECTORS // 3 :] *= 4
-    return (offset + waves / np.where(scale == 0, 1, scale)).astype(np.float32)
+    return (offset + waves * unit / np.where(scale == 0, 1, scale)).astype(np.float32)
 
 
 def vectors(samples: NDArray[np.float32], scores: NDArray[np.float32]) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .data import Labels, Meta, Series
+    from .params import Baseline
     from .threshold import Threshold
 
 LEVELS = (0.01, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.99)
@@ -71,28 +72,49 @@ def rival(name: str, meta: Meta, seed: int, model: str, hyper: dict[str, Any], b
     return floor if name in FLOORS else net
 
 
-def rival_threshold(score: Score, meta: Meta, normal: NDArray[np.float32], asked: dict[str, Any]) -> float:
-    """A floor's threshold, from what calibrates the model: with folds, each half by what is fitted on the other.
+def rival_threshold(
+    score: Score, meta: Meta, normal: NDArray[np.float32], asked: dict[str, Any], smoothing: float
+) -> tuple[float, dict[str, Any]]:
+    """A floor's threshold, from what calibrates the model, and how it goes on learning: as detector.json's `spot`.
 
-    `normal` is the training series (T, C); `asked` is detector.json's `false_alarms`.
+    With folds, each half is scored by what is fitted on the other.
+
+    `normal` is the training series (T, C); `asked` is detector.json's `false_alarms`, `smoothing` that of its events.
     """
     from .data import calibrations
     from .threshold import choose
+    from .twin import smooth
 
     first = meta.window - 1
     pairs = [(normal[a - first : b], normal[c - first : d]) for (a, b), (c, d) in calibrations(meta.split)]
     held_back = np.concatenate([score(*pair)[first:] for pair in pairs])
-    return choose(asked["method"], held_back, asked["wanted_per_1000"]).value
+    told = smooth(held_back, np.zeros(len(held_back), bool), smoothing)
+    limit = choose(asked["method"], told, asked["wanted_per_1000"])
+    return limit.value, adapting(limit, told, asked["wanted_per_1000"], meta.window)
+
+
+def adapting(limit: Threshold, scores: NDArray[Any], per_1000: float, window: int) -> dict[str, Any]:
+    """The section `spot` of a threshold that these scores (n,) set; empty where it is constant."""
+    from .rules import spot_rules
+    from .threshold import risk_of, tail_of
+
+    return spot_rules(tail_of(scores, per_1000), risk_of(per_1000), window) if limit.method == "spot" else {}
 
 
 def judged(
-    scores: NDArray[Any], threshold: float, truth: Labels, start: int, window: int, sampling_period: float | None
+    scores: NDArray[Any],
+    threshold: float,
+    alarms: NDArray[np.bool_],
+    truth: Labels,
+    start: int,
+    window: int,
+    sampling_period: float | None,
 ) -> dict[str, Any]:
     """What `metrics.judge` says of scores (T - start,) of a test series (T, C) whose first samples do not count."""
     from . import metrics
 
     events = judged_events(truth, start)
-    return metrics.judge(scores, threshold, truth.labels[start:], events, window, sampling_period)
+    return metrics.judge(scores, threshold, truth.labels[start:], events, window, sampling_period, alarms)
 
 
 def judged_events(truth: Labels, start: int) -> list[dict[str, Any]]:
@@ -117,9 +139,18 @@ def description(
     wanted_per_1000: float,
     sampling_period: float | None,
     seed: int | None,
+    training: NDArray[np.float32],
+    split: Any,
+    guard: dict[str, Any],
+    events: dict[str, Any],
+    baseline: Baseline,
 ) -> dict[str, Any]:
-    """detector.json, with a threshold that was set by these scores (n,)."""
-    quantiles = np.quantile(np.asarray(held_back_scores, np.float64), LEVELS)
+    """detector.json, with a threshold that these scores (n,) set; `training` (T, C) and its split are for `origin`."""
+    from .origin import origin
+    from .rules import baseline_rules
+    from .threshold import risk_of
+
+    learned = {"entity": entity, "model": model, "hyper": hyper, "window": window, "seed": seed}
     return {
         "schema": 1,
         "entity": entity,
@@ -127,9 +158,23 @@ def description(
         "hyper": hyper,
         "channels": channels,
         "window": window,
+        **told_of(limit, held_back_scores, wanted, wanted_per_1000, window),
+        "guard": guard,
+        "events": events,
+        "baseline": baseline_rules(baseline, limit.value, risk_of(wanted_per_1000)),
+        "sampling_period": sampling_period,
+        "seed": seed,
+        "provenance": origin(training, channels, split, learned),
+    }
+
+
+def told_of(limit: Threshold, scores: NDArray[Any], wanted: str, wanted_per_1000: float, window: int) -> dict[str, Any]:
+    """What detector.json says of a threshold, and of the held-back scores (n,) that set it."""
+    quantiles = np.quantile(np.asarray(scores, np.float64), LEVELS)
+    return {
         "threshold": limit.value,
         "degenerate_calibration": limit.degenerate,
-        "calibration_samples": len(held_back_scores),
+        "calibration_samples": len(scores),
         "score_quantiles": dict(zip(map(str, LEVELS), quantiles.tolist(), strict=True)),
         "false_alarms": {
             "wanted": wanted,
@@ -141,18 +186,35 @@ def description(
             "supported_per_1000": limit.supported_per_1000,
             "extrapolated": limit.extrapolated,
         },
-        "sampling_period": sampling_period,
-        "seed": seed,
+        "spot": adapting(limit, scores, wanted_per_1000, window),
     }
 
 
-def generated(graph: Any, c_name: str, detector: dict[str, Any], redo: str = "tsad convert") -> Any:
-    """The C of a graph, with what detector.json says; `redo` is the command that makes it again."""
+def generated(
+    graph: Any, c_name: str, detector: dict[str, Any], redo: str = "tsad convert", **quantisation: Any
+) -> Any:
+    """The C of a graph, with what detector.json says; `redo` is the command that makes it again.
+
+    `quantisation` is `compile_graph`'s: calibration windows, and what stays float32.
+    """
     from . import codegen
 
     return codegen.compile_graph(
-        graph, c_name, detector["threshold"], entity=detector["entity"], channels=detector["channels"], redo=redo
+        graph,
+        c_name,
+        detector["threshold"],
+        entity=detector["entity"],
+        channels=detector["channels"],
+        redo=redo,
+        origin=detector["provenance"],
+        rules={section: detector[section] for section in ("guard", "events", "spot", "baseline")},
+        **quantisation,
     )
+
+
+def identified(detector: dict[str, Any], made: Any) -> dict[str, Any]:
+    """detector.json of a compiled model: with the id that is in its C, and all that this stands for."""
+    return {**detector, "id": made.id, "provenance": made.provenance}
 
 
 def write_c(folder: Path, made: Any) -> None:
@@ -163,13 +225,13 @@ def write_c(folder: Path, made: Any) -> None:
 
 
 def cost_of(
-    built: dict[str, tuple[dict[str, int], Path]], on_boards: Mapping[str, dict[str, Any]] | None = None
+    built: dict[str, tuple[dict[str, Any], Path]], on_boards: Mapping[str, dict[str, Any]] | None = None
 ) -> dict[str, Any]:
     """cost.json, from every entity's cost as the compiler says it and its model library; and of boards, if any."""
     from . import toolchain
 
     costs = {entity: {**cost, "code_bytes": toolchain.code_bytes(library)} for entity, (cost, library) in built.items()}
-    host = {"schema": 1, "target": "host", "layout": "generic", "precision": "f32", "per_entity": costs}
+    host = {"schema": 1, "target": "host", "layout": "generic", "per_entity": costs}
     return host | ({"boards": dict(on_boards)} if on_boards else {})
 
 
@@ -212,41 +274,55 @@ def proof(
     from .boards import board, judged_on
     from .check import Evidence, judge, judge_board, run_edge, traced, write_csv
     from .detector import Detector
+    from .spot import held_against
+    from .twin import ERR_INPUT, NOT_FINITE, guard, smooth
 
     window = detector["window"]
     library = toolchain.library(native, c_name)
     write_csv(csv, series.t, series.values, series.channels)
-    core, core_alarms, core_events = Detector.load(library).run(series.values, series.t)
-    edge, edge_alarms, edge_events = run_edge(toolchain.runnable(toolchain.edge_binary(native)), library, csv)
+    core, core_alarms, core_events, core_quality = Detector.load(library).run(series.values, series.t)
+    binary = toolchain.runnable(toolchain.edge_binary(native))
+    edge, edge_alarms, edge_events, edge_quality = run_edge(binary, library, csv)
 
-    taken = np.flatnonzero(np.isfinite(series.values).all(axis=1))
-    windows = _windows(series.values[taken], window)
-    ends, terms = taken[window - 1 :], np.full(len(series), np.nan)  # window i ends at sample ends[i]
-    terms[ends] = codegen.interpret(graph, windows, np.float32).terms
+    def terms_of(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        found = np.full(len(samples), np.nan)
+        if len(samples) >= window:
+            found[window - 1 :] = codegen.interpret(graph, _windows(samples, window), np.float32).terms
+        return found
+
+    seen = guard(series.values, series.t, detector["guard"])
+    terms = smooth(seen.score(terms_of), seen.resets, detector["events"]["smoothing"])
     evidence = Evidence(
         t=series.t,
+        quality=np.where(seen.refused == ERR_INPUT, NOT_FINITE, seen.quality).astype(np.uint8),
+        resets=seen.resets,
+        rules=detector["events"],
         pytorch=pytorch,
         pytorch32=pytorch32,
         terms=terms,
-        threshold=detector["threshold"],
+        threshold=held_against(detector["spot"], detector["threshold"], core),
         core=core,
         core_alarms=core_alarms,
         core_events=core_events,
+        core_quality=core_quality,
         edge=edge,
         edge_alarms=edge_alarms,
         edge_events=edge_events,
+        edge_quality=edge_quality,
         degenerate=detector["degenerate_calibration"],
     )
     verdict = judge(evidence)
     np.savez(csv.with_name(f"{csv.stem}.npz"), allow_pickle=False, **traced(evidence))
+    portable = run_edge(binary, library, csv, "generic") if firmware else ()
     for name, elf in (firmware or {}).items():
         said = judged_on(board(name), elf, Detector.load(library).model.id, series.t, series.values)
-        row = judge_board((edge, edge_alarms, edge_events), said[:3])
+        row = judge_board(portable, said[:4])
         verdict.setdefault("boards", {})[name] = row
         verdict["failures"] += [f"{name}: {text}" for text in row.pop("failures")]
         verdict["passed"] = not verdict["failures"]
     if verdict["worst"] is not None:
-        found = _diverged(c_name, graph, library, windows[np.searchsorted(ends, verdict["worst"])])
+        end = int(np.searchsorted(seen.taken, verdict["worst"])) + 1
+        found = _diverged(c_name, graph, library, seen.samples[end - window : end])
         verdict["diverged"] = found
         verdict["failures"].append(f"the first operator that diverges is {found['name']}, from {found['sources']}")
     return verdict

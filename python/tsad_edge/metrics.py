@@ -90,6 +90,7 @@ def judge(
     events: Sequence[Mapping[str, Any]],
     window: int,
     sampling_period: float | None = None,
+    decided: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """Judge one series of T samples. Samples without a score (NaN) are left out of everything.
 
@@ -98,7 +99,7 @@ def judge(
     scores : ndarray (T,)
         Higher is more abnormal; infinite is the most.
     threshold : float
-        An alarm is a score greater than this.
+        An alarm is a score greater than this,
     labels : ndarray (T,)
         1 where anomalous, else 0.
     events : sequence of {"start": int, "end": int, "kind": str or None}
@@ -109,6 +110,8 @@ def judge(
         the window still holds samples of the event. They stay false alarms.
     sampling_period : float, optional
         Seconds between samples, for figures per day and the delay in seconds.
+    decided : ndarray (T,) bool, optional
+        unless this says where there are alarms: what hysteresis and the like made of the scores.
 
     Returns
     -------
@@ -152,15 +155,14 @@ def judge(
 
     judged = ~np.isnan(scores)
     seen = [event for event in events if judged[event["start"] : event["end"]].any()]
-    truth, alarm = labels[judged] == 1, scores[judged] > threshold
-    alarms_all = np.zeros(len(scores), dtype=bool)
-    alarms_all[judged] = alarm
+    alarms_all = scores > threshold if decided is None else decided
+    truth, alarm = labels[judged] == 1, alarms_all[judged]
     touched, aftermath = labels == 1, np.zeros(len(scores), dtype=bool)
     for event in events:
         touched[event["start"] : event["end"]] = True
         aftermath[event["end"] : event["end"] + window - 1] = True
     row: dict[str, Any] = {
-        **alarms(scores, threshold),
+        **alarms(scores, alarms_all),
         "anomalous": int(truth.sum()),
         "true_alarms": int((alarm & truth).sum()),
         "false_alarms": int((alarm & ~truth).sum()),
@@ -176,16 +178,16 @@ def judge(
     return row | {"delay_seconds": None if delay is None or sampling_period is None else delay * sampling_period}
 
 
-def alarms(scores: NDArray[Any], threshold: float) -> dict[str, int]:
+def alarms(scores: NDArray[Any], decided: NDArray[np.bool_]) -> dict[str, int]:
     """What can be counted without labels: ``samples`` scored, ``unscored``, ``alarms``, their runs ``alarm_events``.
 
     Examples
     --------
-    >>> alarms(np.array([np.nan, 2.0, 3.0, 0.0]), 1.0)
+    >>> alarms(np.array([np.nan, 2.0, 3.0, 0.0]), np.array([False, True, True, False]))
     {'samples': 3, 'unscored': 1, 'alarms': 2, 'alarm_events': 1}
     """
     scored = ~np.isnan(scores)
-    alarm = scores[scored] > threshold
+    alarm = decided[scored]
     counts = {"samples": scored.sum(), "unscored": (~scored).sum(), "alarms": alarm.sum()}
     return {key: int(value) for key, value in counts.items()} | {"alarm_events": len(_starts(alarm))}
 

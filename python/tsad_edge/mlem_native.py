@@ -77,7 +77,7 @@ class Native(ModelType, ModelHook):
         entity, samples = data["entity"], np.asarray(data["samples"], np.float32)
         if entity not in self.model:
             raise ValueError(f"entity is {entity!r}; this model has {', '.join(self.model)}")
-        scores, alarms, events = self.model[entity].run(samples)
+        scores, alarms, events, _ = self.model[entity].run(samples)
         scored = np.flatnonzero(~np.isnan(scores))
         found = {"t": scored, "score": scores[scored], "alarm": alarms[scored]}
         return {name: values.tolist() for name, values in found.items()} | {

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .boards import Port, Told, board, build_one, feed, identity, judged_on, model_name
 from .data.table import read_table
 from .files import read_json
+from .twin import guard
 
 
 def run_csv(board_name: str, folder: Path, csv: Path, port: str | None, events: bool) -> str:
@@ -48,10 +49,11 @@ def run_csv(board_name: str, folder: Path, csv: Path, port: str | None, events: 
     chosen, name = board(board_name), model_name(folder)
     detector = read_json(folder / "detector.json")
     t, values = _read(csv, detector["channels"])
-    if (complete := int(np.isfinite(values).all(axis=1).sum())) < detector["window"]:
+    seen = guard(values, t, detector["guard"])
+    if (longest := max(run.stop - run.start for run in seen.runs())) < detector["window"]:
         raise ValueError(
-            f"{csv}: no row has a score: the first one wants {detector['window']} complete rows, and {complete} of "
-            f"{len(t)} are complete; give a longer recording"
+            f"{csv}: no row has a score: the first one wants {detector['window']} rows that the guard takes, with no "
+            f"reset between them, and of these {len(t)} there are {longest}; give a longer recording"
         )
     if port is not None:
         with Port(port) as line:
@@ -78,8 +80,11 @@ def _read(csv: Path, channels: Sequence[str]) -> tuple[NDArray[np.int64], NDArra
 
 
 def _scores(t: NDArray[np.int64], told: Told) -> list[str]:
-    rows = zip(t.tolist(), told.scores.tolist(), told.alarms.tolist(), strict=True)
-    return ["t,score,alarm", *(f"{time},{score:.9g},{alarm:d}" for time, score, alarm in rows)]
+    rows = zip(t.tolist(), told.scores.tolist(), told.alarms.tolist(), told.quality.tolist(), strict=True)
+    return [
+        "t,score,alarm,quality",
+        *(f"{time},{score:.9g},{alarm:d},{quality}" for time, score, alarm, quality in rows),
+    ]
 
 
 def _events(told: Told) -> list[str]:

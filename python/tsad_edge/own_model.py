@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .entity import calibrated, cost_of, description, generated, named, proof, write_c
+from .entity import calibrated, cost_of, description, generated, identified, named, proof, write_c
 from .files import replaced, write_json
-from .params import Check, Train
+from .params import Baseline, Check, Events, Guard, Train
 
 if TYPE_CHECKING:
     from .data import Series
@@ -72,6 +72,7 @@ def convert_own(
     from .check import summarise
     from .data import read_normal
     from .report import converted
+    from .rules import event_rules, guard_rules
     from .threshold import METHODS, rate_per_1000
 
     place, source = Path(out).resolve(), module or Path(weights).name
@@ -97,8 +98,9 @@ def convert_own(
         scorer = bring.scorer(loaded, source, adapt, window, channels, normal.values)
         program = bring.program(scorer, source, window, channels, normal.values)
     pytorch = program.module(check_guards=False)
-    scores, reference = (each[window - 1 :] for each in _both(pytorch, normal, window))
+    scores, reference = (each[window - 1 :] for each in _both(pytorch, normal, window, {}))
     with named(source):
+        guarded = guard_rules(Guard(), normal.values, normal.t, normal.time != "index", window)
         graph = codegen.load_program(program)
         limit = calibrated(graph, normal.values, scores, reference, threshold, wanted)
     detector = description(
@@ -113,6 +115,11 @@ def convert_own(
         wanted_per_1000=wanted,
         sampling_period=normal.sampling_period,
         seed=None,
+        training=normal.values,
+        split=None,
+        guard=guarded,
+        events=event_rules(Events()),
+        baseline=Baseline(),
     )
     redo = {"module": module, "weights": Path(weights).name, "window": window, "channels": channels, "adapt": adapt}
     redo |= {"calibrate": Path(calibrate).name, "false-alarms": false_alarms, "threshold": threshold, "out": entity}
@@ -124,10 +131,10 @@ def convert_own(
         for file in (*models.rglob("*.[hc]"), *native.iterdir()):
             shutil.copy2(file, fresh)
         cost = cost_of({entity: (made.cost, toolchain.library(fresh, c_name))})
-        write_json(fresh / "detector.json", detector)
+        write_json(fresh / "detector.json", identified(detector, made))
         write_json(fresh / "cost.json", cost)
         if judged is not None:
-            score32, score64 = _both(pytorch, judged, window)
+            score32, score64 = _both(pytorch, judged, window, guarded)
             csv = Path(scratch) / "judged.csv"
             verdict = proof(made.graph, c_name, detector, judged, score32, score64, fresh, csv)
             found = summarise({entity: verdict}, Check.max_band_share)
@@ -145,16 +152,20 @@ def convert_own(
     return text
 
 
-def _both(pytorch: Any, series: Series, window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """PyTorch's scores of a series, float32 and float64."""
+def _both(
+    pytorch: Any, series: Series, window: int, rules: dict[str, Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """PyTorch's scores of a guarded series, float32 and float64."""
     import torch
 
     from .scoring import one_thread, score_series
+    from .twin import guard
 
+    seen = guard(series.values, series.t, rules)
     with one_thread():
         return (
-            score_series(pytorch, series.values, window, torch.float32),
-            score_series(pytorch, series.values, window, torch.float64),
+            seen.score(lambda run: score_series(pytorch, run, window, torch.float32)),
+            seen.score(lambda run: score_series(pytorch, run, window, torch.float64)),
         )
 
 

@@ -45,8 +45,60 @@ class Prepare:
 
 
 @dataclass(frozen=True)
+class Guard:
+    """What the detector does with a sample that cannot be right, by kind: see csrc/tsad.h."""
+
+    not_finite: str = "refuse"
+    """``refuse``, ``hold`` or ``reset``."""
+    out_of_range: str = "mark"
+    """``ignore``, ``mark``, ``hold`` or ``reset``; the range is that of training, and a tenth of it to either side."""
+    stuck: str = "mark"
+    """``ignore``, ``mark`` or ``reset``; stuck is twice as long as any run of equal values in training."""
+    jump: str = "mark"
+    """``ignore``, ``mark``, ``hold`` or ``reset``; a jump is more than twice the largest change in training."""
+    gap: str = "reset"
+    """``ignore``, ``mark`` or ``reset``; where the training data has no times it is ``ignore``."""
+    step_back: str = "refuse"
+    """``refuse`` or ``reset``."""
+    gap_samples: int | None = None
+    """How many sampling periods may lie between two samples; null: a window."""
+    hold_samples: int = 10
+    """For how many samples in a row a value may be held."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """How scores become events; all lengths in samples: see csrc/tsad.h."""
+
+    smoothing: int = 0
+    """Scores that an exponential mean is about; 0 or 1: none."""
+    hysteresis: float = 0.0
+    """An event goes on until the score has fallen by this share of the threshold below it."""
+    min_on: int = 1
+    """An event is at least so long."""
+    refractory: int = 0
+    """For so long after an event there is no other."""
+    records: int = 8
+    """Ended events that the device keeps."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """How far scaler and threshold may be learned anew on site, from samples declared normal: see csrc/tsad.h."""
+
+    samples: int = 0
+    """So many for the scaler, and then as many scores for the threshold, 500 to 3249; 0: not at all."""
+    shift: float = 3.0
+    """How far a channel's mean may move, in standard deviations of training."""
+    stretch: float = 2.0
+    """By what factor its deviation may grow or shrink."""
+    threshold: float = 2.0
+    """By what factor the threshold may."""
+
+
+@dataclass(frozen=True)
 class Train:
-    """Which model, and how many false alarms are bearable."""
+    """Which model, how many false alarms are bearable, and what the detector makes of odd samples and of scores."""
 
     model: str = "pca"
     """A name of ``tsad list``."""
@@ -56,6 +108,9 @@ class Train:
     """Bearable rate of samples with an alarm in normal operation, or ``2 per day``; sets the threshold, label-free."""
     threshold: str = "quantile"
     """How it does so: a name of `threshold.METHODS`."""
+    guard: Guard = field(default_factory=Guard)
+    events: Events = field(default_factory=Events)
+    baseline: Baseline = field(default_factory=Baseline)
 
 
 @dataclass(frozen=True)
@@ -80,6 +135,8 @@ class Convert:
 
     entities: str | list[str] = "all"
     """``all``, or the names of some entities."""
+    precision: list[str] = field(default_factory=lambda: ["f32"])
+    """``[f32]``, or ``[f32, s8]``: a second detector for every entity, in integers, is <entity>_s8."""
     boards: list[str] = field(default_factory=list)
     """Names of ``tsad list boards``: firmware is built for them, and what it costs is measured."""
 
@@ -92,6 +149,10 @@ class Check:
     """Largest share of a data set's samples that may lie within the tolerance of the threshold."""
     boards: list[str] = field(default_factory=list)
     """Some of ``convert.boards``: their firmware is run in QEMU over the whole test set, and must say the same."""
+    least_event_f1: float = 0.95
+    """How well events of detectors in integers must agree with PyTorch's, pooled over entities."""
+    most_vus_pr_lost: float = 0.01
+    """How far their mean VUS-PR may be below PyTorch's."""
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,16 @@ def timeline(
     entity: str,
     t: NDArray[np.int64],
     scores: NDArray[Any],
-    threshold: float,
+    thresholds: NDArray[Any],
     labels: NDArray[np.uint8] | None,
 ) -> None:
     """Draw one entity's scores as a PNG.
 
     Parameters
     ----------
-    t, scores, labels : ndarray (T,)
-        Sample index or milliseconds; scores, NaN where there is none; 0 or 1, or None where nothing is known.
-    threshold : float
-        Drawn as a line; scores above it are marked.
+    t, scores, thresholds, labels : ndarray (T,)
+        Sample index or milliseconds; scores, NaN where there is none; what they are held against, scores above it are
+        marked; 0 or 1, or None where nothing is known.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -37,8 +36,8 @@ def timeline(
     axes = figure.subplots()
     positive = np.where(scores > 0, scores, np.nan)  # the axis is logarithmic
     axes.plot(t, positive, linewidth=0.7, color="tab:blue", label="score")
-    axes.axhline(threshold, color="tab:orange", linewidth=1, label="threshold")
-    alarms = scores > threshold
+    axes.plot(t, thresholds, color="tab:orange", linewidth=1, label="threshold")
+    alarms = scores > thresholds
     axes.plot(t[alarms], positive[alarms], ".", markersize=3, color="tab:red", label="alarm")
     if labels is not None and labels.any():
         edges = np.flatnonzero(np.diff(np.concatenate([[0], labels, [0]]).astype(np.int8)))

@@ -12,13 +12,15 @@ Longer than other files, since the pipeline's paths may be known nowhere else.
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
-import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import __version__
 from .entity import (
@@ -26,12 +28,14 @@ from .entity import (
     cost_of,
     description,
     generated,
+    identified,
     judged,
     judged_events,
     named,
     proof,
     rival,
     rival_threshold,
+    told_of,
     write_c,
 )
 from .files import read_json, replaced, write_json
@@ -108,11 +112,15 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
     from . import codegen
     from .data import load_meta, load_values, to_json
     from .models import MODELS, export, hyperparameters
+    from .rules import event_rules, guard_rules
     from .threshold import METHODS, rate_per_1000
     from .train import entity_seed, fit_entity
+    from .twin import smooth
 
-    meta, values = load_meta(VALUES, entity), load_values(VALUES, entity, "train").values
+    meta, series = load_meta(VALUES, entity), load_values(VALUES, entity, "train")
+    values = series.values
     with named(entity):
+        events = event_rules(p.events)
         wanted = rate_per_1000(p.false_alarms, meta.sampling_period)
         if p.threshold not in METHODS:
             raise ValueError(f"train.threshold is {p.threshold!r}; it must be one of {', '.join(METHODS)}")
@@ -122,26 +130,30 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
             hyperparameters(model, settings)
         hyper = p.hyper.get(p.model, {})
         fitted = fit_entity(values, to_json(meta.split), meta.window, p.model, hyper, entity_seed(seed, entity))
+        guard = guard_rules(p.guard, values, series.t, meta.time != "index", meta.window)
+    unbroken = np.zeros(len(fitted.held_back_scores), bool)
+    held_back_scores, reference = (
+        smooth(scores, unbroken, events["smoothing"])
+        for scores in (fitted.held_back_scores, fitted.held_back_reference)
+    )
     out.mkdir()
     export.save(fitted.scorer, out / "graph.pt2")
     with named(entity):
         limit = calibrated(
             codegen.load(out / "graph.pt2"),
             fitted.held_back,
-            fitted.held_back_scores,
-            fitted.held_back_reference,
+            held_back_scores,
+            reference,
             p.threshold,
             wanted,
         )
-    np.savez(
-        out / "calibration.npz", fit=fitted.fit, held_back=fitted.held_back, held_back_scores=fitted.held_back_scores
-    )
+    np.savez(out / "calibration.npz", fit=fitted.fit, held_back=fitted.held_back, held_back_scores=held_back_scores)
     write_json(out / "history.json", {"schema": 1, "epochs": fitted.history})
     write_json(
         out / "detector.json",
         description(
             limit,
-            fitted.held_back_scores,
+            held_back_scores,
             entity=entity,
             model=p.model,
             hyper=hyper,
@@ -151,6 +163,11 @@ def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
             wanted_per_1000=wanted,
             sampling_period=meta.sampling_period,
             seed=seed,
+            training=values,
+            split=to_json(meta.split),
+            guard=guard,
+            events=events,
+            baseline=p.baseline,
         ),
     )
 
@@ -170,16 +187,24 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
     from .floors import FLOORS
     from .models import MODELS, Hyper
     from .scoring import load, score_series
+    from .twin import guard, smooth
 
     torch.set_num_threads(1)  # entities run in parallel
     meta, detector = load_meta(VALUES, entity), read_json(ARTIFACTS / entity / "detector.json")
     series, program = load_values(VALUES, entity, "test"), load(ARTIFACTS / entity / "graph.pt2")
+    seen, share = guard(series.values, series.t, detector["guard"]), detector["events"]["smoothing"]
+
+    def told(score: Callable[[NDArray[np.float32]], NDArray[Any]], kind: type = np.float64) -> NDArray[Any]:
+        """Scores (T,) as the detector tells them, of what scores an unbroken run of samples."""
+        return smooth(seen.score(score).astype(kind), seen.resets, share).astype(np.float64)
+
     arrays = {
         "t": series.t,
-        "model": score_series(program, series.values, meta.window, torch.float32, batch),
-        "model64": score_series(program, series.values, meta.window, torch.float64, batch),
+        "resets": seen.resets,
+        "model": told(lambda samples: score_series(program, samples, meta.window, torch.float32, batch), np.float32),
+        "model64": told(lambda samples: score_series(program, samples, meta.window, torch.float64, batch)),
     }
-    thresholds = {"model": detector["threshold"]}
+    thresholds, spots = {"model": detector["threshold"]}, {"model": detector["spot"]}
     normal = load_values(VALUES, entity, "train").values
     with np.load(ARTIFACTS / entity / "calibration.npz") as file:
         fit = file["fit"]
@@ -188,9 +213,9 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
         names += [f"untrained-{number}" for number in range(1, UNTRAINED + 1)]
     for name in names:
         score = rival(name, meta, seed, model, detector["hyper"], batch)
-        arrays[name] = score(fit, series.values)
+        arrays[name] = told(functools.partial(score, fit))
         with named(f"{entity}, floor {name}"):
-            thresholds[name] = rival_threshold(score, meta, normal, detector["false_alarms"])
+            thresholds[name], spots[name] = rival_threshold(score, meta, normal, detector["false_alarms"], share)
     np.savez(out / f"{entity}.npz", allow_pickle=False, **arrays)
     write_json(
         out / f"{entity}.json",
@@ -203,7 +228,9 @@ def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
             "family": meta.family,
             "calibration_samples": detector["calibration_samples"],
             "false_alarms": detector["false_alarms"],
+            "events": detector["events"],
             "thresholds": thresholds,
+            "spots": spots,
         },
     )
 
@@ -225,22 +252,31 @@ def _evaluate_one(entity: str, plots_dir: Path | None) -> dict[str, dict[str, An
     """What scored -> its verdict; where nobody labelled the series, "unlabelled" -> what can be counted."""
     from . import metrics, plots
     from .data import load_labels
+    from .spot import held_against
+    from .twin import decide
 
     about, truth = read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
     start = about["test_start"]  # training has seen what lies before
     with np.load(SCORES / f"{entity}.npz") as file:
         arrays = {name: file[name][start:] for name in file}
+        limits = {  # from the series' start, where the detector began to learn
+            name: held_against(about["spots"][name], limit, file[name])[start:]
+            for name, limit in about["thresholds"].items()
+        }
     if plots_dir is not None:
         labels = None if truth is None else truth.labels[start:]
-        limit = about["thresholds"]["model"]
-        plots.timeline(plots_dir / f"{entity}.png", entity, arrays["t"], arrays["model"], limit, labels)
+        plots.timeline(plots_dir / f"{entity}.png", entity, arrays["t"], arrays["model"], limits["model"], labels)
         if labels is not None:
             plots.precision_recall(plots_dir / f"{entity}.csv", arrays["model"], labels)
+    alarms = {
+        name: decide(arrays["t"], arrays[name], limit, about["events"], arrays["resets"]).alarms
+        for name, limit in limits.items()
+    }
     if truth is None:
-        return {"unlabelled": metrics.alarms(arrays["model"], about["thresholds"]["model"])}
+        return {"unlabelled": metrics.alarms(arrays["model"], alarms["model"])}
     with named(entity):
         return {
-            name: judged(arrays[name], limit, truth, start, about["window"], about["sampling_period"])
+            name: judged(arrays[name], limit, alarms[name], truth, start, about["window"], about["sampling_period"])
             for name, limit in about["thresholds"].items()
         }
 
@@ -248,46 +284,65 @@ def _evaluate_one(entity: str, plots_dir: Path | None) -> dict[str, dict[str, An
 def convert(params: Params) -> None:
     """Graph to C, C to model libraries and the edge binary: csrc/generated, build/native, cost.json, model.mlem."""
     from . import codegen, mlem_file, toolchain
+    from .integers import SUFFIX
 
     trained = _listed(sorted(path.parent.name for path in ARTIFACTS.glob("*/detector.json")), ARTIFACTS)
     chosen = trained if params.convert.entities == "all" else params.convert.entities
     for entity in chosen:
         if entity not in trained:
             raise ValueError(f"params.yaml: convert.entities names {entity!r}; trained are {', '.join(trained)}")
-    names = codegen.c_names(chosen)
+    precision = params.convert.precision
+    if precision[:1] != ["f32"] or precision[1:] not in ([], ["s8"]):
+        raise ValueError(f"params.yaml: convert.precision is {precision}; it must be [f32], or [f32, s8]")
+    entities = {entity + suffix: entity for suffix in ("", SUFFIX)[: len(precision)] for entity in chosen}
+    names = codegen.c_names(entities)
     with replaced(GENERATED) as (out,):
-        jobs = [(out / names[entity], entity) for entity in chosen]
-        costs = dict(zip(chosen, each("convert", _convert_one, jobs, preload="torch"), strict=True))
+        jobs = [(out / c_name, entities[detector], detector) for detector, c_name in names.items()]
+        costs = dict(zip(names, each("convert", _convert_one, jobs, preload="torch"), strict=True))
         toolchain.build(out, NATIVE)
-        on_boards = {board: _board_cost(board, out, names) for board in params.convert.boards}
-    libraries = {entity: toolchain.library(NATIVE, names[entity]) for entity in chosen}
-    write_json(COST, cost_of({entity: (costs[entity], library) for entity, library in libraries.items()}, on_boards))
-    mlem_file.write(MLEM, libraries)
+        on_boards = {board: _board_cost(board, out, entities, names) for board in params.convert.boards}
+    libraries = {detector: toolchain.library(NATIVE, names[detector]) for detector in names}
+    write_json(
+        COST, cost_of({detector: (costs[detector], library) for detector, library in libraries.items()}, on_boards)
+    )
+    mlem_file.write(MLEM, {entity: libraries[entity] for entity in chosen})
 
 
-def _board_cost(name: str, generated: Path, names: dict[str, str]) -> dict[str, Any]:
-    """Firmware for one board, build/native/<board>/<C name>.elf, and what it costs, by entity."""
+def _board_cost(name: str, generated: Path, entities: Mapping[str, str], names: dict[str, str]) -> dict[str, Any]:
+    """Firmware for one board, build/native/<board>/<C name>.elf, and what it costs, by detector.
+
+    `entities` and `names` are a detector's entity and C name.
+    """
     from .boards import Sample, board, cost
 
     samples = {}
-    for entity, c_name in names.items():
-        with np.load(ARTIFACTS / entity / "calibration.npz") as file:
+    for detector, c_name in names.items():
+        with np.load(ARTIFACTS / entities[detector] / "calibration.npz") as file:
             samples[c_name] = Sample(read_json(generated / c_name / "detector.json")["window"], file["held_back"])
     found = cost(board(name), generated, samples, NATIVE / name)
     per_model = found.pop("per_model")
-    return found | {"per_entity": {entity: per_model[c_name] for entity, c_name in names.items()}}
+    return found | {"per_entity": {detector: per_model[c_name] for detector, c_name in names.items()}}
 
 
-def _convert_one(folder: Path, entity: str) -> dict[str, int]:
-    """One entity's C, the graph it came from, and its detector.json; returns the cost."""
+def _convert_one(folder: Path, entity: str, name: str) -> dict[str, Any]:
+    """One detector's C, the graph it came from, and its detector.json, now with the model's id; returns the cost.
+
+    `name` is the entity's where the detector is float32, else that of the detector in integers.
+    """
     from . import codegen
+    from .integers import quantised
 
     detector, graph = read_json(ARTIFACTS / entity / "detector.json"), codegen.load(ARTIFACTS / entity / "graph.pt2")
-    made = generated(graph, folder.name, detector)
+    if name == entity:
+        made = generated(graph, folder.name, detector)
+    else:
+        with np.load(ARTIFACTS / entity / "calibration.npz") as calibration, named(entity):
+            compiled_as = functools.partial(generated, graph, folder.name)
+            made, detector = quantised(graph, {**detector, "entity": name}, dict(calibration), compiled_as, told_of)
     write_c(folder, made)
     codegen.write_graph(made.graph, folder / "graph.txt", folder / "graph.npz")
-    shutil.copy2(ARTIFACTS / entity / "detector.json", folder)
-    return made.cost
+    write_json(folder / "detector.json", identified(detector, made))
+    return {"precision": "f32" if name == entity else "s8", **made.cost}
 
 
 def check(params: Params) -> None:
@@ -298,6 +353,7 @@ def check(params: Params) -> None:
     RuntimeError
         A gate did not hold; check.json is written all the same, and says which and where.
     """
+    from . import integer_proof
     from .check import summarise
 
     compiled = _listed(sorted(path.parent.name for path in GENERATED.glob("*/detector.json")), GENERATED)
@@ -307,13 +363,21 @@ def check(params: Params) -> None:
                 f"params.yaml: check.boards names {board!r}, for which no firmware was built; name it in "
                 "convert.boards, too, and run `tsad convert`"
             )
+    told = {name: read_json(GENERATED / name / "detector.json") for name in compiled}
+    in_integers = [name for name in compiled if "precision" in told[name]]
     with replaced(CHECKED) as (out,):
-        jobs = [(GENERATED / name, out, params.check.boards) for name in compiled]
+        jobs = [(GENERATED / name, out, params.check.boards) for name in compiled if name not in in_integers]
         verdicts = dict(each("check", _check_one, jobs, preload="tsad_edge.check"))
+        more = [(GENERATED / name, out, params.check.boards) for name in in_integers]
+        quantised = dict(each("check s8", _check_integers, more, preload="tsad_edge.check")) if more else {}
     found = summarise(verdicts, params.check.max_band_share)
+    if quantised:
+        found["s8"] = integer_proof.summarise(quantised, params.check.least_event_f1, params.check.most_vus_pr_lost)
+        found["passed"] &= found["s8"]["passed"]
     write_json(CHECK, found)
     if not found["passed"]:
-        raise RuntimeError("the C does not decide like PyTorch:\n  " + "\n  ".join(found["failures"]))
+        failures = found["failures"] + (found["s8"]["failures"] if quantised else [])
+        raise RuntimeError("the C does not decide like PyTorch:\n  " + "\n  ".join(failures))
 
 
 def _check_one(folder: Path, out: Path, boards: list[str]) -> tuple[str, dict[str, Any]]:
@@ -330,6 +394,31 @@ def _check_one(folder: Path, out: Path, boards: list[str]) -> tuple[str, dict[st
     firmware = {board: NATIVE / board / f"{folder.name}.elf" for board in boards}
     csv = out / f"{entity}.csv"
     return entity, proof(graph, folder.name, detector, series, pytorch32, pytorch, NATIVE, csv, firmware)
+
+
+def _check_integers(folder: Path, out: Path, boards: list[str]) -> tuple[str, dict[str, Any]]:
+    """One detector in integers and its verdict; `_check_one` has written its entity's series before."""
+    from . import codegen
+    from .data import load_labels, load_values
+    from .integer_proof import Reference, vus_pr
+    from .integer_proof import proof as proof_in_integers
+    from .spot import held_against
+
+    detector = read_json(folder / "detector.json")
+    entity = detector["precision"]["of"]
+    about, truth = read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
+    with np.load(SCORES / f"{entity}.npz") as file:
+        scores = file["model"]
+    pytorch = Reference(scores, held_against(about["spots"]["model"], about["thresholds"]["model"], scores))
+    graph = codegen.read_graph(folder / "graph.txt", folder / "graph.npz")
+    firmware = {board: NATIVE / board / f"{folder.name}.elf" for board in boards}
+    series = load_values(VALUES, entity, "test")
+    found, ours = proof_in_integers(
+        graph, folder.name, detector, series, pytorch, NATIVE, out / f"{entity}.csv", firmware
+    )
+    start, labels = about["test_start"], None if truth is None else truth.labels[about["test_start"] :]
+    pair = None if labels is None else [vus_pr(each[start:], labels, about["window"]) for each in (scores, ours)]
+    return entity, {**found, "vus_pr": None if pair is None or None in pair else pair}
 
 
 def results(_: Params) -> dict[str, Any]:
@@ -378,11 +467,15 @@ def _seen(about: dict[str, Any]) -> Any:
     """What the report draws of one entity, from scores/<entity>.json and what else the stages left of it."""
     from .data import load_labels, load_meta
     from .report.seen import Seen
+    from .spot import held_against
+    from .twin import decide
 
     entity, start = about["entity"], about["test_start"]
     meta, truth, traced = load_meta(VALUES, entity), load_labels(LABELS, entity), None
     with np.load(SCORES / f"{entity}.npz") as file:
         t, scores = file["t"][start:], np.asarray(file["model"][start:], np.float64)
+        limits = held_against(about["spots"]["model"], about["thresholds"]["model"], file["model"])[start:]
+        decided = decide(t, scores, limits, about["events"], file["resets"][start:])
     if (path := CHECKED / f"{entity}.npz").is_file():
         with np.load(path) as file:
             traced = {name: file[name] for name in file}
@@ -393,6 +486,8 @@ def _seen(about: dict[str, Any]) -> Any:
         clock="sample" if meta.time == "index" else "date" if np.any(t[:1] > EPOCH) else "milliseconds",
         scores=scores,
         threshold=about["thresholds"]["model"],
+        limits=limits,
+        decided=decided,
         window=about["window"],
         labels=None if truth is None else truth.labels[start:],
         events=None if events is None else [(each["start"], each["end"], each["kind"]) for each in events],
@@ -463,6 +558,20 @@ def run(board: str, csv: str, model: str | None = None, port: str | None = None,
     from .on_board import run_csv
 
     return run_csv(board, _one_model(model), Path(csv), port, events)
+
+
+def stream(
+    source: str, model: str | None, to: str | None, time: str | None, baud: int, say: Callable[[str], None]
+) -> None:
+    """Samples as they come through one model, as `stream.stream`; by default of the only one that was converted."""
+    from . import stream as streaming
+    from . import toolchain
+
+    folder = _one_model(model)
+    [(description, library)] = compiled(folder)
+    if not library.is_file():  # a project keeps its libraries together
+        library = toolchain.library(folder.absolute().parents[2] / NATIVE, folder.name)
+    streaming.stream(description, library, source, to, time, baud, say)
 
 
 def flash(board: str, model: str | None = None, port: str | None = None, gdb: str | None = None) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from tsad_edge import rounding
 from tsad_edge.check import Evidence, judge, summarise, tolerance, write_csv
-from tsad_edge.detector import events
+from tsad_edge.twin import decide
 
 THRESHOLD = float(np.float32(1.0))
 
@@ -24,9 +24,14 @@ def evidence() -> Evidence:
     core = exact.astype(np.float32)
     t = np.arange(n, dtype=np.int64)
     alarms = core > THRESHOLD
-    found = events(t, core, THRESHOLD)
+    found = decide(t, core, THRESHOLD).events
+    quality = np.zeros(n, np.uint8)
+    quality[200] = 2
     return Evidence(
         t=t,
+        quality=quality,
+        resets=np.zeros(n, bool),
+        rules={},
         pytorch=exact,
         pytorch32=exact * (1 + 1e-7),
         terms=np.where(np.isfinite(exact), exact, 0.0),
@@ -34,9 +39,11 @@ def evidence() -> Evidence:
         core=core,
         core_alarms=alarms,
         core_events=found,
+        core_quality=quality.copy(),
         edge=core.copy(),
         edge_alarms=alarms.copy(),
         edge_events=found.copy(),
+        edge_quality=quality.copy(),
         degenerate=False,
     )
 
@@ -53,9 +60,15 @@ def peak_moved(found: np.ndarray) -> np.ndarray:
     return copy
 
 
+def moving(e: Evidence) -> np.ndarray:
+    """A threshold of its own for each sample."""
+    return np.full(len(e.t), THRESHOLD, np.float32)
+
+
 def test_right_evidence_passes() -> None:
     verdict = judge(evidence())
     assert verdict["failures"] == []
+    assert judge(replace(evidence(), threshold=moving(evidence()))) == verdict
     assert verdict["samples"] == 395 and verdict["alarms"] == 11 and verdict["events"] == 2
     assert verdict["events_equal"] and verdict["worst"] is None
     assert summarise({"a": verdict}, 0.001)["passed"]
@@ -69,7 +82,13 @@ def test_right_evidence_passes() -> None:
         (lambda e: replace(e, core=changed(e.core, 2, 0.1)), "scored by only one side"),
         (lambda e: replace(e, edge=changed(e.edge, 7, np.nextafter(e.edge[7], np.float32(9)))), "bit for bit"),
         (lambda e: replace(e, edge_alarms=changed(e.edge_alarms, 300, False)), "alarms are not those"),
-        (lambda e: replace(e, core_alarms=changed(e.core_alarms, 50, True)), "score > threshold"),
+        (lambda e: replace(e, core_alarms=changed(e.core_alarms, 50, True)), "alarms of _core are not those"),
+        (lambda e: replace(e, core_quality=changed(e.core_quality, 200, 0)), "quality codes of _core"),
+        (lambda e: replace(e, edge_quality=changed(e.edge_quality, 3, 1)), "edge binary's quality codes"),
+        (lambda e: replace(e, rules={"min_on": 2}), "alarms of _core are not those"),
+        (lambda e: replace(e, threshold=changed(moving(e), 200, 0.05)), "alarms of _core are not those"),
+        (lambda e: replace(e, rules={"refractory": 300}), "Python twin"),
+        (lambda e: replace(e, resets=changed(e.resets, 105, True)), "Python twin"),
         (lambda e: replace(e, core_events=e.core_events[:1]), "Python twin"),
         (lambda e: replace(e, edge_events=e.edge_events[:1]), "edge binary's events"),
         (lambda e: replace(e, edge_events=peak_moved(e.edge_events)), "edge binary's events"),
@@ -95,7 +114,7 @@ def test_an_event_that_differs_by_a_sample_in_the_band_is_excused_and_listed() -
     e = evidence()
     above, below = np.nextafter(np.float32(1), np.float32(2)), 1.0 - 1e-8
     core = changed(e.core, 250, above)
-    found = events(e.t, core, THRESHOLD)
+    found = decide(e.t, core, THRESHOLD).events
     alarms = core > THRESHOLD
     e = replace(
         e,
@@ -120,7 +139,7 @@ def test_an_event_that_differs_by_a_sample_in_the_band_is_excused_and_listed() -
 def with_event_at(e: Evidence, at: int, score: float) -> Evidence:
     """The C alone raises an alarm at a sample; everything told by the C agrees with itself."""
     core = changed(e.core, at, score)
-    found, alarms = events(e.t, core, THRESHOLD), core > THRESHOLD
+    found, alarms = decide(e.t, core, THRESHOLD).events, core > THRESHOLD
     return replace(
         e, core=core, edge=core, core_alarms=alarms, edge_alarms=alarms, core_events=found, edge_events=found
     )
@@ -159,7 +178,7 @@ def test_nothing_compared_is_no_pass() -> None:
     assert not summarise({}, 0.001)["passed"]
     e = evidence()
     none = np.full(len(e.t), np.nan)
-    silent = events(e.t, none, THRESHOLD)
+    silent = decide(e.t, none, THRESHOLD).events
     no_alarms = np.zeros(len(e.t), bool)
     nothing = judge(
         replace(

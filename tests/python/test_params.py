@@ -23,6 +23,7 @@ def test_empty_file_has_the_defaults(tmp_path: Path) -> None:
         ("trian: {model: gan}", "unknown key 'trian'"),
         ("train: {modle: gan}", "unknown key 'train.modle'"),
         ("prepare: {csv: {tiem: x}}", "unknown key 'prepare.csv.tiem'"),
+        ("train: {guard: {stuk: mark}}", "unknown key 'train.guard.stuk'"),
         ("seed: one", "seed is 'one'; it must be int"),
         ("seed: true", "seed is True"),
         ("prepare: {window: 50.5}", "prepare.window is 50.5"),

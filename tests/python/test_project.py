@@ -15,7 +15,10 @@ from tsad_edge import __version__, params, project, stages
 from tsad_edge.data.prepare import read_own
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("python/", "codegen", "CMakeLists.txt", "csrc/tsad", "csrc/kernels", "csrc/target", "csrc/ref", "csrc/bind")
+SOURCES = (
+    *("python/", "codegen", "CMakeLists.txt"),
+    *("csrc/tsad", "csrc/arch", "csrc/kernels", "csrc/target", "csrc/ref", "csrc/bind"),
+)
 
 
 def plant(path: Path, head: str = "time,flow,power,fault", rows: int = 900) -> str:

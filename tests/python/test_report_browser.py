@@ -20,6 +20,7 @@ import websocket
 from tsad_edge import params, stages
 from tsad_edge.report.assemble import pages
 from tsad_edge.report.seen import Seen
+from tsad_edge.twin import decide
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120
@@ -196,7 +197,9 @@ def test_names_from_files_do_no_harm(tab: Tab, tmp_path: Path) -> None:
         dtype=[("id", "i8"), ("start", "i8"), ("end", "i8"), ("peak", "f4"), ("peak_t", "i8"), ("top", "i4")],
     )
     errors = {"t": when, "reference": scores, "error": np.full(500, 1e-6), "tolerance": np.full(500, 1e-5)}
-    one = Seen(evil, when, "date", scores, 9.0, 10, None, None, [evil, "b"], [], {**errors, "events": event})
+    decided = decide(when, scores, 9.0)
+    told, limits = {**errors, "events": event}, np.full(500, 9.0, np.float32)
+    one = Seen(evil, when, "date", scores, 9.0, limits, decided, 10, None, None, [evil, "b"], [], told)
     metrics, check, cost = (json.loads((ROOT / f"{name}.json").read_text()) for name in ("metrics", "check", "cost"))
     counts = {"samples": 491, "unscored": 9, "alarms": 1, "alarm_events": 1}
     metrics |= {

@@ -15,6 +15,7 @@ from tsad_edge.report.compare import Other, changes
 from tsad_edge.report.revision import results
 from tsad_edge.report.seen import FALSE, FOUND, MISSED, Seen, worst_entities
 from tsad_edge.report.thin import thinned, worst_of
+from tsad_edge.twin import decide
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("metrics", "check", "cost")
@@ -38,7 +39,9 @@ def seen(scores: Any, events: Any = (), threshold: float = 1.0, entity: str = "a
         labels[start:end] = 1
     told = {"labels": labels, "events": events, "channels": ["x", "y"], "history": [], "traced": None}
     told |= {"t": np.arange(len(scores)) * 10, "clock": "sample", "window": 2} | changed
-    return Seen(entity=entity, scores=scores, threshold=threshold, **told)
+    decided = decide(told["t"], scores, threshold)
+    limits = np.full(len(scores), threshold, np.float32)
+    return Seen(entity=entity, scores=scores, threshold=threshold, limits=limits, decided=decided, **told)
 
 
 # Another revision
@@ -212,7 +215,9 @@ def test_the_command_compares_with_a_revision(copied: Path, capsys: pytest.Captu
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "Also written, with pictures: build/report/report.md and build/report/report.html"
     page = Path("build/report/report.md").read_text()
-    assert "### Against main (" in page and "| +57.3 % |" in page and "| equal |" in page
+    flash = sum(row[key] for key in ("weight_bytes", "table_bytes", "code_bytes"))
+    grown = f"{row['weight_bytes'] / 2 / (flash - row['weight_bytes'] / 2):+.1%}".replace("%", " %")
+    assert "### Against main (" in page and f"| {grown} |" in page and "| equal |" in page
     assert cli.main(["report", "--against", "elsewhere"]) == 1
     assert "git knows no such revision" in capsys.readouterr().err
 

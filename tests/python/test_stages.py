@@ -13,8 +13,10 @@ import pytest
 
 from tsad_edge import stages
 from tsad_edge.params import load
+from tsad_edge.spot import held_against
 
 Stage = Callable[[str], None]
+DETECTOR, COMPILED = "artifacts/pump-1/detector", "csrc/generated/m_pump_1/detector.json"
 
 
 def digest(*places: Path) -> dict[str, str]:
@@ -99,6 +101,27 @@ def test_floors_are_calibrated_as_the_model_is(empty: Path, stage: Stage) -> Non
     scores = [score_floor("train_mean", fit, scored, 50, 1)[49:] for fit, scored in (halves[::-1], halves)]
     limits = json.loads(Path("scores/all.json").read_text())["thresholds"]
     assert limits["train_mean"] == choose("quantile", np.concatenate(scores), 9.0).value
+
+
+def test_a_threshold_that_goes_on_learning(copied: Path, stage: Stage) -> None:
+    """From calibration through evaluation in order of time to the proof, which sees where a device learns otherwise."""
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("train: {", "train: {threshold: spot, baseline: {samples: 600}, "))
+    for name in ("train", "test", "evaluate", "convert", "check"):
+        stage(name)
+    detector, scores = (json.loads(Path(f"{place}.json").read_text()) for place in (DETECTOR, "scores/pump-1"))
+    assert detector["false_alarms"]["method"] == "spot" and detector["spot"]["every"] == detector["window"]
+    assert detector["baseline"]["samples"] == 600 and set(scores["spots"]) == set(scores["thresholds"])
+    with np.load("scores/pump-1.npz") as file:
+        limits = held_against(detector["spot"], detector["threshold"], file["model"])
+        alarms = int((file["model"] > limits).sum())
+    assert len(np.unique(limits)) > 2 and limits[0] == np.float32(detector["threshold"])
+    assert json.loads(Path("metrics.json").read_text())["per_entity"]["pump-1"]["alarms"] == alarms
+    assert json.loads(Path("check.json").read_text())["passed"]
+
+    Path(COMPILED).write_text(json.dumps({**detector, "spot": {**detector["spot"], "excess": 1.0}}))
+    with pytest.raises(RuntimeError, match="alarms of _core are not those of the Python twin"):
+        stage("check")
 
 
 def test_scrambled_labels_change_nothing_but_labels(empty: Path, stage: Stage) -> None:

@@ -26,12 +26,13 @@ def with_gaps(array: np.ndarray) -> list:
 
 def test_scores_are_the_detectors(server: Server, project: Path) -> None:
     samples, t = faulty(), 5 + 10 * np.arange(1000)
-    scores, alarms, events = Detector.load(project / "build/native/libm_tiny.so").run(samples, t)
+    scores, alarms, events, quality = Detector.load(project / "build/native/libm_tiny.so").run(samples, t)
     answer = server.score(with_gaps(samples), t=t.tolist())
     assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/json"
     found = answer.json()
     assert found["entity"] == "tiny" and found["threshold"] == 10
     assert found["scores"] == with_gaps(scores) and found["alarms"] == alarms.tolist()
+    assert found["quality"] == quality.tolist() == np.isnan(samples).any(axis=1).astype(int).tolist()
     assert len(events) >= 2 and events["end"][-1] == t[-1], "the last event was open at the end"
     told = [list(event.values()) for event in found["events"]]
     assert told == [[*event[:-1], "ab"[event[-1]]] for event in events.tolist()]
@@ -82,7 +83,7 @@ def test_what_is_there(server: Server) -> None:
         "window": 3,
         "threshold": 10.0,
         "model": "0" * 64,
-        "isa": "generic",
+        "isa": _core.reference().isa,  # what this machine runs
     }
     described = server.get("/openapi.json").json()
     (entity,) = described["paths"]["/score"]["post"]["parameters"]

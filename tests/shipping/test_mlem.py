@@ -63,7 +63,7 @@ mlem.api.save({"entity": "pump-2", "samples": rows}, "series")
     shell(plant, mlem_python, "-c", code)
     answer = json.loads(mlem(plant, "apply model.mlem series --json"))
     values = np.loadtxt(plant / "build/check/pump-2.csv", delimiter=",", skiprows=1, dtype="f4")[:, 1:]
-    scores, alarms, events = Detector.load(plant / "build/native/libm_pump_2.so").run(values)
+    scores, alarms, events, _ = Detector.load(plant / "build/native/libm_pump_2.so").run(values)
     scored = np.flatnonzero(~np.isnan(scores))
     assert answer["t"] == scored.tolist() and answer["alarm"] == alarms[scored].tolist() and len(events) > 3
     assert np.array(answer["score"], "f4").tobytes() == scores[scored].tobytes()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tsad_edge import cli
+from tsad_edge import Detector, cli
 from tsad_edge.registry.remote import Manifest, Remote
 
 Git = Callable[..., str]
@@ -70,8 +70,6 @@ values = np.loadtxt({str(plant / "build/check/pump-1.csv")!r}, delimiter=",", sk
 np.save("scores.npy", Detector.load("got/build/native/libm_pump_1.so").score(values))
 """
     shell(empty, sys.executable, "-c", code, f"{repository}@{digest}")
-    from tsad_edge import Detector
-
     values = np.loadtxt(plant / "build/check/pump-1.csv", delimiter=",", skiprows=1, dtype="f4")[:, 1:]
     ours, theirs = Detector.load("build/native/libm_pump_1.so").score(values), np.load(empty / "scores.npy")
     assert np.isfinite(theirs).sum() > 5000 and ours.tobytes() == theirs.tobytes()
@@ -101,6 +99,8 @@ def test_a_stage_moves_forward_and_back(
     assert (
         listed["v1.10.0"]["passed"] and listed["v1.10.0"]["commit"] == shell(plant, "git", "rev-parse", "HEAD").strip()
     )
+    built = {f"pump-{pump}": Detector.load(f"build/native/libm_pump_{pump}.so").id for pump in "12"}
+    assert listed["v1.10.0"]["models"] == built, "a record names its models by the id that is in their C"
     time.sleep(1.1)  # GTO takes the latest, by the second
     assert "pump#prod#3" in tsad(capsys, "promote", f"{repository}:v1.0.0", "--stage", "prod")
     tsad(capsys, "pull", f"{repository}:prod", str(tmp_path / "got"))

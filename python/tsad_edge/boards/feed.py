@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detector import EVENT
+from ..twin import EVENT, NOT_FINITE
 from .lines import Emulator
 from .protocol import Line, Session
 from .table import Board
@@ -26,7 +26,8 @@ class Told(NamedTuple):
 
     scores: NDArray[np.float32]  # (T,), NaN where there is none
     alarms: NDArray[np.bool_]  # (T,)
-    events: NDArray[Any]  # (n,) of detector.EVENT
+    events: NDArray[Any]  # (n,) of twin.EVENT
+    quality: NDArray[np.uint8]  # (T,)
     stack_used: int  # bytes
 
 
@@ -60,6 +61,7 @@ def feed(line: Line, identity: str, t: NDArray[np.int64], values: NDArray[np.flo
     if model.channels != values.shape[1]:
         raise ValueError(f"the firmware's model has {model.channels} channels, the samples have {values.shape[1]}")
     scores, alarms = np.full(len(t), np.nan, np.float32), np.zeros(len(t), bool)
+    quality = np.zeros(len(t), np.uint8)
     records = []
     for i in range(len(t)):
         step = session.sample(int(t[i]), values[i])
@@ -67,11 +69,12 @@ def feed(line: Line, identity: str, t: NDArray[np.int64], values: NDArray[np.flo
             scores[i], alarms[i] = step.score, step.alarm
         elif step.status not in (WARMING_UP, ERR_INPUT):
             raise RuntimeError(f"the firmware says status {step.status} of the sample at t = {t[i]} (see csrc/tsad.h)")
+        quality[i] = NOT_FINITE if step.status == ERR_INPUT else step.quality
         if step.event is not None:
             records.append(step.event)
     last = session.finish()
     events = np.array([*records, *([last] if last else [])], dtype=EVENT)
-    return Told(scores, alarms, events, session.stack_used())
+    return Told(scores, alarms, events, quality, session.stack_used())
 
 
 def judged_on(board: Board, firmware: Path, identity: str, t: NDArray[np.int64], values: NDArray[np.float32]) -> Told:

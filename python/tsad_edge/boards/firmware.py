@@ -90,7 +90,7 @@ def model_name(folder: Path) -> str:
 
 
 def identity(folder: Path, name: str) -> str:
-    """The id in a model's C: the digest of its graph."""
+    """The id in a model's C."""
     found = re.search(r'\.id = "([0-9a-f]{64})"', (folder / f"{name}.c").read_text())
     if found is None:
         raise ValueError(f"{folder / name}.c: has no id; convert the model again")

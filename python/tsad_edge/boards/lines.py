@@ -121,6 +121,8 @@ class Port:
     ----------
     name : str
         As the operating system calls it: /dev/ttyACM0.
+    baud : int
+        Its speed.
 
     Raises
     ------
@@ -128,13 +130,13 @@ class Port:
         pyserial is not installed, or the port cannot be opened.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, baud: int = BAUD) -> None:
         try:
             import serial
         except ImportError:
             raise RuntimeError("pyserial is needed for --port: pip install 'tsad-edge[flash]'") from None
         try:
-            self._port = serial.Serial(name, BAUD, timeout=0)
+            self._port = serial.Serial(name, baud, timeout=0)
         except (OSError, ValueError) as error:
             raise RuntimeError(f"{name}: cannot be opened: {error}; is the board there, and may you use it?") from None
 

@@ -23,7 +23,7 @@ REFUSALS = {
     3: "it does not know this question",
 }
 HEAD, CRC = struct.Struct("<BHH"), struct.Struct("<H")
-MODEL, RESULT, RECORD = struct.Struct("<bIIII64s"), struct.Struct("<bBBf"), struct.Struct("<QQQfQi")
+MODEL, RESULT, RECORD = struct.Struct("<bIIII64s"), struct.Struct("<bBBBf"), struct.Struct("<QQQfQi")
 ENDED = 2
 """enum tsad_event_change"""
 PATIENCE = (2.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
@@ -90,6 +90,7 @@ class Step:
     status: int
     score: float
     alarm: bool
+    quality: int
     event: tuple[Any, ...] | None
 
 
@@ -120,9 +121,9 @@ class Session:
     def sample(self, t: int, values: NDArray[np.float32]) -> Step:
         """Take one sample, values (C,), at time t."""
         said = self._ask(SAMPLE, struct.pack("<Q", t) + np.asarray(values, "<f4").tobytes())
-        status, alarm, event, score = RESULT.unpack_from(said)
+        status, alarm, event, quality, score = RESULT.unpack_from(said)
         record = RECORD.unpack_from(said, RESULT.size) if event == ENDED else None
-        return Step(status, score, bool(alarm), record)
+        return Step(status, score, bool(alarm), quality, record)
 
     def finish(self) -> tuple[Any, ...] | None:
         """At the end of a recording: the record of the event that was still open, if one was."""

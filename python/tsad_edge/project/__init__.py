@@ -6,6 +6,7 @@ installed package, and hang on the version that its requirements.txt names.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
@@ -120,6 +121,8 @@ def create(folder: str, csv: str, label: str | None = None, time: str | None = N
         "model": knobs.train.model,
         "false_alarms": knobs.train.false_alarms,
         "threshold": knobs.train.threshold,
+        **dataclasses.asdict(knobs.train.guard),
+        **dataclasses.asdict(knobs.train.events),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as scratch:

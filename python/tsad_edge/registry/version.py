@@ -38,22 +38,24 @@ def require_current() -> None:
 
 def manifest(number: str, commit: str) -> Manifest:
     """The version that the pipeline's files in this directory make; the same files give the same digest."""
-    entities: list[str] = []
+    models: dict[str, str] = {}  # entity -> the model's id
     layers: list[dict[str, Any]] = []
     blobs: dict[str, bytes | Path] = {}
     files = [*EVIDENCE]
     for described in sorted(stages.GENERATED.glob("*/detector.json")):
-        folder, entity = described.parent, read_json(described)["entity"]
+        detector = read_json(described)
+        folder, entity = described.parent, detector["entity"]
         name, trained = folder.name, stages.ARTIFACTS / entity
-        entities.append(entity)
+        models[entity] = detector["id"]
         files += [described, folder / f"{name}.h", folder / f"{name}.c", library(stages.NATIVE, name)]
         files += [trained / "graph.pt2", trained / "calibration.npz"]
-    if not entities:
+    if not models:
         raise ValueError(f"{stages.GENERATED}: holds no model; run `dvc repro` first")
     about = {
         "schema": 1,
         "version": number,
-        "entities": entities,
+        "entities": list(models),
+        "models": models,
         "platform": f"{platform.system()}/{platform.machine()}".lower(),
         "tsad_edge": __version__,
         "commit": commit,
@@ -76,7 +78,7 @@ def manifest(number: str, commit: str) -> Manifest:
 
 
 def about(found: Manifest, remote: Remote) -> dict[str, Any]:
-    """What `manifest` wrote of a version: its number, entities, platform and commit."""
+    """What `manifest` wrote of a version: its number, entities, their models' ids, platform and commit."""
     config = found.tree.get("config", {})
     if config.get("mediaType") != f"{KIND}+json":
         raise ValueError(f"{remote.path}@{found.digest}: is no version that `tsad registry push` made")

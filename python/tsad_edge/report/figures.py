@@ -88,10 +88,12 @@ def timeline(seen: Seen, most: int) -> Picture:
         x=_times(seen, seen.t[chosen]), y=scores[chosen].astype(np.float32), mode="lines", name="score",
         line={"width": 1, "color": BLUE},
     )  # fmt: skip
-    ends = _times(seen, seen.t[[0, -1]])
+    steps = np.flatnonzero(np.diff(seen.limits, append=np.nan) != 0)  # where it moves, both ends of each level
+    steps = np.unique(np.concatenate([[0], steps, np.minimum(steps + 1, len(seen.t) - 1)]))
     figure.add_scatter(
-        x=ends, y=[seen.threshold] * 2, mode="lines", name="threshold", line={"width": 1.5, "color": ORANGE}
-    )
+        x=_times(seen, seen.t[steps]), y=seen.limits[steps], mode="lines", name="threshold",
+        line={"width": 1.5, "color": ORANGE},
+    )  # fmt: skip
     false = {(one.start, one.end) for one in seen.findings if one.outcome == FALSE}
     alarms = [(int(a), int(b)) for a, b in zip(seen.runs["start"], seen.runs["end"], strict=True)]
     parts = {"true alarm": [a for a in alarms if a not in false], FALSE: [a for a in alarms if a in false]}

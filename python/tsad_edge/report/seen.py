@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detector import events as runs_of
+from ..twin import Decided
 
 MISSED, FALSE, FOUND, UNJUDGED = "missed", "false alarm", "found", "alarm"
 """Outcomes; the last one is an alarm in a series that nobody labelled."""
@@ -52,7 +52,9 @@ class Seen:
     t: NDArray[np.int64]
     clock: Literal["sample", "milliseconds", "date"]  # what t counts; a date is milliseconds since 1970
     scores: NDArray[np.float64]
-    threshold: float
+    threshold: float  # at the start
+    limits: NDArray[np.float32]  # (T,) what each score is held against
+    decided: Decided
     window: int
     labels: NDArray[np.uint8] | None
     events: Sequence[tuple[int, int, str | None]] | None
@@ -73,14 +75,14 @@ class Seen:
 
     @cached_property
     def runs(self) -> NDArray[Any]:
-        """Runs of alarms, as `detector.events`."""
-        return runs_of(self.t, self.scores, self.threshold)
+        """Events that the detector tells."""
+        return self.decided.events
 
     @cached_property
     def findings(self) -> list[Finding]:
         """Everything found, the worst first: missed events, false alarms, then what was found."""
         spans = np.searchsorted(self.t, np.column_stack([self.runs["start"], self.runs["end"]]))
-        alarm = self.scores > self.threshold
+        alarm = self.decided.alarms
         if self.events is None or self.labels is None:
             return worst_first(self._finding(UNJUDGED, None, int(a), int(b) + 1) for a, b in spans)
         touched, made = self.labels == 1, []
@@ -97,7 +99,7 @@ class Seen:
     def _finding(self, outcome: str, kind: str | None, start: int, end: int) -> Finding:
         scores = self.scores[start:end]
         peak = float(np.nanmax(scores))
-        alarms, margin = np.flatnonzero(scores > self.threshold), max(self.window, end - start)
+        alarms, margin = np.flatnonzero(self.decided.alarms[start:end]), max(self.window, end - start)
         return Finding(
             entity=self.entity,
             outcome=outcome,

@@ -38,12 +38,12 @@ def on_host(cost: Mapping[str, Any]) -> Sizes:
     Examples
     --------
     >>> row = {"weight_bytes": 40, "table_bytes": 2, "code_bytes": 100, "memory_bytes": 9, "mac_after": 8}
-    >>> found = on_host({"target": "host", "precision": "f32", "per_entity": {"a": row}})["host, f32"]["a"]
+    >>> found = on_host({"target": "host", "per_entity": {"a": row}})["host"]["a"]
     >>> found["flash B"], found["RAM B"], found["instructions"]
     (142, 9, None)
     """
     keys = {one.name: one.host for one in FIGURES}
-    return {f"{cost['target']}, {cost['precision']}": _rows(cost, keys)}
+    return {cost["target"]: _rows(cost, keys)}
 
 
 def on_boards(cost: Mapping[str, Any]) -> Sizes:

@@ -208,7 +208,27 @@ def _proof(check: dict[str, Any]) -> str:
             lines.append(f"  {key.replace('_', ' ')}: {some(list(map(str, check[key])))}")
     if told := boards_told(check):
         lines.append(f"  firmware, against the edge binary: {told}")
-    return "\n".join(lines)
+    return "\n".join(lines + _integers(check["s8"])) if "s8" in check else "\n".join(lines)
+
+
+def _integers(s8: dict[str, Any]) -> list[str]:
+    """What check.json says of detectors in integers."""
+    rows = s8["per_entity"]
+    differing = sum(len(row["differing"]) for row in rows.values())
+    stays = [f"{name}: {', '.join(row['stays_float32'])}" for name, row in rows.items() if row["stays_float32"]]
+    saturated = sum(sum(row["saturated"].values()) for row in rows.values())
+    volumes = s8["vus_pr"]
+    lines = [
+        f"The C in integers (s8) against PyTorch: {'PASSED' if s8['passed'] else 'FAILED'}",
+        f"  F1 of its events {s8['event_f1']:.3f}, {differing} on one side only; mean VUS-PR "
+        f"{number(volumes['s8'], 3)}, PyTorch's {number(volumes['pytorch'], 3)}",
+        f"  values that saturated: {saturated}; operators that stay float32: {some(stays) if stays else 'none'}",
+    ]
+    if s8["failures"]:
+        lines.append(f"  failures: {some(s8['failures'])}")
+    if told := boards_told(s8):
+        lines.append(f"  firmware, against the edge binary: {told}")
+    return lines
 
 
 def boards_told(check: Mapping[str, Any]) -> str:
@@ -238,7 +258,7 @@ def _cost(cost: dict[str, Any]) -> str:
         mac = f"{row['mac_before']} -> {row['mac_after']}"
         rows[entity] = [str(row["weight_bytes"]), code, str(row["memory_bytes"]), mac]
     head = ["weights B", "code B", "RAM B", "multiply-adds"]
-    parts = [_costs(f"Cost of a detector ({cost['target']}, {cost['precision']})", head, rows)]
+    parts = [_costs(f"Cost of a detector ({cost['target']})", head, rows)]
     for board, sizes in on_boards(cost).items():
         tree, shown = cost["boards"][board], measured({board: sizes})
         counted = "" if tree["counted_on"] == board else f"; instructions counted on {tree['counted_on']}"

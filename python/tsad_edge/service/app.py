@@ -163,9 +163,9 @@ def _score(one: Served, read: Any, body: bytes, deadline: float) -> tuple[bytes,
     if time.monotonic() > deadline:  # it waited too long for a thread
         raise TimeoutError
     samples, t = read(body, one)
-    scores, alarms, events = one.run(samples, t, deadline)
-    counts = len(scores), int(np.isfinite(scores).sum()), int(alarms.sum()), len(events)
-    return answer(one, scores, alarms, events), counts
+    told = one.run(samples, t, deadline)
+    counts = len(told.scores), int(np.isfinite(told.scores).sum()), int(told.alarms.sum()), len(told.events)
+    return answer(one, told), counts
 
 
 async def _body(request: Request, limits: Limits, deadline: float) -> bytes:

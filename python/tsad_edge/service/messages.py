@@ -20,6 +20,7 @@ from fastapi import HTTPException
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from ..detector import Run
 from .served import Served
 
 Samples = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -42,7 +43,7 @@ class Series(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Event(msgspec.Struct):
-    """A run of samples with score > threshold."""
+    """A run of samples over the threshold."""
 
     id: int
     start: Annotated[int, Meta(description="time of its first sample")]
@@ -59,6 +60,13 @@ class Scored(msgspec.Struct):
     threshold: float
     scores: Annotated[list[float | None], Meta(description="null while the window fills and where a value is missing")]
     alarms: list[bool]
+    quality: Annotated[
+        list[int],
+        Meta(
+            description="0, or the sum of what is odd in a sample: 1 a value is missing, 2 out of the learned range, "
+            "4 stuck, 8 jump, 16 gap in time, 64 a value was replaced by the last one"
+        ),
+    ]
     events: list[Event]
 
 
@@ -129,15 +137,15 @@ def read_csv(body: bytes, served: Served) -> Samples:
     return _checked(values, np.arange(len(values)) if time is None else np.frombuffer(times, np.int64), served)
 
 
-def answer(served: Served, scores: NDArray[np.float32], alarms: NDArray[np.bool_], events: NDArray[Any]) -> bytes:
+def answer(served: Served, told: Run) -> bytes:
     """A `Scored` as JSON."""
     names: list[str | None] = [*served.about.channels, None]  # `top` is -1 where the model does not tell
     found = [
-        Event(number, start, end, peak, peak_t, names[top]) for number, start, end, peak, peak_t, top in events.tolist()
+        Event(number, start, end, peak, peak_t, names[top])
+        for number, start, end, peak, peak_t, top in told.events.tolist()
     ]
-    return msgspec.json.encode(  # writes NaN as null
-        Scored(served.about.entity, served.model.threshold, scores.tolist(), alarms.tolist(), found)
-    )
+    each = (told.scores.tolist(), told.alarms.tolist(), told.quality.tolist())
+    return msgspec.json.encode(Scored(served.about.entity, served.model.threshold, *each, found))  # NaN as null
 
 
 def _checked(values: NDArray[np.float64], t: NDArray[np.int64], served: Served) -> Samples:

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..detector import Run
 from .recent import Recent
 
 PIECE = 256
@@ -63,7 +63,7 @@ class Served:
     Examples
     --------
     >>> served = Served(Path("pump7/detector.json"), Path("pump7/libm_pump7.so"))  # doctest: +SKIP
-    >>> scores, alarms, events = served.run(samples, np.arange(len(samples)), time.monotonic() + 10)  # doctest: +SKIP
+    >>> served.run(samples, np.arange(len(samples)), time.monotonic() + 10).events  # doctest: +SKIP
     """
 
     def __init__(self, description: Path, library: Path) -> None:
@@ -82,9 +82,7 @@ class Served:
         quantiles = np.array(list(about.score_quantiles.values()))
         self.recent = Recent(levels, quantiles, self.model.threshold, about.degenerate_calibration)
 
-    def run(
-        self, samples: NDArray[np.float32], t: NDArray[np.int64], deadline: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[Any]]:
+    def run(self, samples: NDArray[np.float32], t: NDArray[np.int64], deadline: float) -> Run:
         """Score a series from its start and decide; as `Detector.run`, but only until `deadline` (of time.monotonic).
 
         Infinite scores are the largest float32, since JSON knows no infinity. Scores count as recent when all is done.
@@ -106,10 +104,10 @@ class Served:
                 found.append(self._detector.run(samples[piece], t[piece], last))
         finally:
             self._turn.release()
-        scores, alarms, events = (np.concatenate(each) for each in zip(*found, strict=True))
+        scores, alarms, events, quality = (np.concatenate(each) for each in zip(*found, strict=True))
         scores, events["peak"] = np.minimum(scores, LARGEST), np.minimum(events["peak"], LARGEST)
         self.recent.add(scores[~np.isnan(scores)])
-        return scores, alarms, events
+        return Run(scores, alarms, events, quality)
 
 
 def load(files: Sequence[tuple[Path, Path]]) -> dict[str, Served]:
