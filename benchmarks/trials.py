@@ -121,7 +121,7 @@ def data_of(trial: Trial) -> tuple[Any, Any, Any, Any]:
 
 def detector(trial: Trial) -> dict[str, Any]:
     """Train, set the threshold, score, judge, as the stages do."""
-    from tsad_edge.entity import calibrated, judged
+    from tsad_edge.entity import calibrated
     from tsad_edge.scoring import score_series
     from tsad_edge.train import entity_seed, fit_entity
 
@@ -137,7 +137,7 @@ def detector(trial: Trial) -> dict[str, Any]:
         ASKED["wanted_per_1000"],
     )
     scores = score_series(fitted.scorer, series, meta.window, batch=BATCH)
-    return judged(scores[meta.test_start :], limit.value, truth, meta.test_start, meta.window, meta.sampling_period)
+    return verdict(scores[meta.test_start :], limit.value, truth, meta)
 
 
 def compiled(scorer: Any) -> Any:
@@ -170,7 +170,7 @@ def rivals(trial: Trial) -> dict[str, Any]:
     """A floor, judged; of a model before training the mean of five draws."""
     from tsad_edge.aggregate import mean_of
     from tsad_edge.data import calibrations
-    from tsad_edge.entity import judged, rival, rival_threshold
+    from tsad_edge.entity import rival, rival_threshold
 
     meta, normal, series, truth = data_of(trial)
     (start, end), _ = calibrations(meta.split)[0]
@@ -178,6 +178,13 @@ def rivals(trial: Trial) -> dict[str, Any]:
     rows = []
     for name in UNTRAINED if trial.kind == "untrained" else (trial.name,):
         score = rival(name, meta, trial.seed, trial.name, dict(trial.hyper), BATCH)
-        scores, limit = score(fit, series)[meta.test_start :], rival_threshold(score, meta, normal, ASKED)
-        rows.append(judged(scores, limit, truth, meta.test_start, meta.window, meta.sampling_period))
+        limit, _ = rival_threshold(score, meta, normal, ASKED, smoothing=0.0)
+        rows.append(verdict(score(fit, series)[meta.test_start :], limit, truth, meta))
     return mean_of(rows)
+
+
+def verdict(scores: Any, limit: float, truth: Any, meta: Any) -> dict[str, Any]:
+    """A sample is an alarm when its score is over a constant threshold: no guard, no rules of events."""
+    from tsad_edge.entity import judged
+
+    return judged(scores, limit, scores > limit, truth, meta.test_start, meta.window, meta.sampling_period)

@@ -130,7 +130,7 @@ def convert_own(
         toolchain.build(models, native)
         for file in (*models.rglob("*.[hc]"), *native.iterdir()):
             shutil.copy2(file, fresh)
-        cost = cost_of({entity: (made.cost, toolchain.library(fresh, c_name))})
+        cost = cost_of({entity: ({"precision": "f32", **made.cost}, toolchain.library(fresh, c_name))})
         write_json(fresh / "detector.json", identified(detector, made))
         write_json(fresh / "cost.json", cost)
         if judged is not None:

@@ -35,7 +35,7 @@ def test_the_c_tests_run_every_line_of_detector_and_kernels(gcc: None, tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     counted = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("csrc/")}
     portable = [*(ROOT / "csrc").glob("tsad*.c"), *(ROOT / "csrc" / "kernels").glob("*.c")]
-    assert {str(path.relative_to(ROOT)) for path in portable} <= counted
+    assert {str(path.relative_to(ROOT)) for path in portable if path.name != "tables.c"} <= counted  # no line of code
     less = says(".ci/coverage", tmp_path, "-E", "test_functions|test_detector")
     assert less.returncode != 0 and "100.0%" not in less.stdout.splitlines()[-3], less.stdout
 

@@ -530,7 +530,7 @@ def test_what_is_written(made: str, place: Place, finished: Path) -> None:
     names = {"m_proven.h", "m_proven.c", "libm_proven.so", "tsad-edge", "detector.json", "cost.json", "check.json"}
     assert {path.name for path in folder.iterdir()} == names and not list(Path().glob(".proven*"))
     for name, pipeline in (
-        ("detector.json", finished / "artifacts/pump-1/detector.json"),
+        ("detector.json", finished / "csrc/generated/m_pump_1/detector.json"),
         ("cost.json", finished / "cost.json"),
         ("check.json", finished / "check.json"),
     ):

@@ -104,7 +104,7 @@ def test_growth_of_flash_ram_and_work() -> None:
     assert alike.head == ["entity", "target", "flash B", "of it code B", "RAM B", "multiply-adds"]
     flash, code, memory = row["weight_bytes"] + row["table_bytes"] + row["code_bytes"], row["code_bytes"], 624
     unchanged = [str(flash), str(code), str(row["memory_bytes"]), str(row["mac_after"])]
-    assert alike.rows == [["pump-1, pump-2, pump-3", "host, f32", *unchanged]]
+    assert alike.rows == [["pump-1, pump-2, pump-3", "host", *unchanged]]
     row["weight_bytes"] += flash
     now["per_entity"]["pump-2"]["memory_bytes"] = memory
     then["per_entity"]["pump-2"]["memory_bytes"] = 2 * memory
@@ -116,7 +116,7 @@ def test_growth_of_flash_ram_and_work() -> None:
     assert rows["pump-1"] == [str(2 * flash), "+100.0 %", unchanged[1], "0", unchanged[2], "0", unchanged[3], "0"]
     assert rows["pump-2"][:6] == [str(flash), "0", str(code), "0", "624", "-50.0 %"]
     assert rows["pump-3"][:4] == ["-", "-", "-", "-"]
-    assert table.note.endswith("Only in main: pump-0 (host, f32).")
+    assert table.note.endswith("Only in main: pump-0 (host).")
 
 
 def with_boards(**counters: str) -> dict[str, Any]:
