@@ -29,7 +29,8 @@ def test_figures_agree(
     assert row["flash_bytes"] - row["code_bytes"] == WEIGHTS
     assert row["memory_bytes"] == MODEL.memory
     assert row["memory_bytes"] + row["detector_bytes"] < row["static_bytes"] < row["memory_bytes"] + 1000
-    assert row["stack_worst_bytes"] - 64 < row["stack_used_bytes"] <= row["stack_worst_bytes"]
+    # The deepest chain goes through what a sample of this model does not call.
+    assert row["stack_worst_bytes"] - 128 < row["stack_used_bytes"] <= row["stack_worst_bytes"]
     assert 768 < row["instructions"] < 768 * 20  # 768 multiply-adds
     if name == "nucleo-f411re":
         assert row["instructions"] < row["cycles"] < 3 * row["instructions"] and "Cortex-M4" in row["cycle_model"]
@@ -86,7 +87,7 @@ def test_too_much_memory_is_refused_before_linking(tools: None, no_link: None, r
 def test_what_is_too_large_by_its_kernels_is_refused_by_the_linker(
     tools: None, reference: Path, tmp_path: Path
 ) -> None:
-    models = larger(reference, tmp_path / "models", weights=(524_288 - 10_500) // 4)
+    models = larger(reference, tmp_path / "models", weights=(524_288 - 18_500) // 4)
     with pytest.raises(ValueError, match=r"with its kernels it is \d+ bytes more than the 524288 bytes of flash"):
         build(board("nucleo-f411re"), models, tmp_path / "out")
 

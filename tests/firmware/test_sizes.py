@@ -58,5 +58,5 @@ def test_the_baseline_has_what_is_measured(sizes: Any) -> None:
     baseline = json.loads(sizes.BASELINE.read_text())
     assert set(baseline["boards"]) == set(baseline["compilers"]) == set(sizes.BOARDS)
     for rows in baseline["boards"].values():
-        assert sizes.REFERENCE in rows and set(rows) <= set(sizes.MODELS)
+        assert sizes.REFERENCE in rows and set(rows) <= {*sizes.MODELS, *sizes.INTEGERS}
         assert all(set(row) >= set(sizes.MEASURED) - {"cycles"} for row in rows.values())

@@ -51,8 +51,16 @@ class Life:
         command = [sys.executable, "-m", "tsad_edge.cli", "stream", "--model", model, *words]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **more)
 
+    def _listens(self) -> bool:
+        """Whether it catches SIGTERM: a bit in what the kernel says of it."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+        return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Send it a signal; exit code, and what it said."""
+        """Send it a signal, SIGTERM once it listens to it; exit code, and what it said."""
+        while how == signal.SIGTERM and self.process.poll() is None and not self._listens():
+            time.sleep(0.01)
         self.process.send_signal(how)
         return self.says()
 
