@@ -17,7 +17,7 @@ import numpy as np
 from . import ctext
 from .config import config
 from .ir import WIDTHS, Graph, Op, digest, little_endian
-from .ops import TABLE, Argument, Call, Constant, Data, Scratch, Symbol, View, dense_strides, mac, numbered, views
+from .ops import TABLE, Argument, Call, Constant, Data, Scratch, Symbol, dense_strides, mac, numbered, views
 from .ops.view import walk
 from .verify import verify
 
@@ -314,9 +314,6 @@ class _Writer:
     def _sizes(self, sizes: tuple[int, ...]) -> str:
         self.sizes[sizes] = None
         return _sizes_name(sizes)
-
-    def _root(self, name: str) -> View:
-        return self.views[self.views[name].root]
 
     def _pointer(self, name: str) -> str:
         """Where a root begins."""

@@ -26,16 +26,20 @@ ROOMS = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
 """What is tried: with the first one slots reach 1024 times, other values 256 times what calibration saw."""
 LITTLE = (1.5, 0.01)
 """Room costs little where the error is within this factor of that without it, or below this share of the unit."""
-EXACT = frozenset({"add", "sub", "mul", "abs", "relu", "leaky_relu", "maximum", "minimum", "sum", "mean", "max", "min"})
-"""Float operators that round once a step, in one order: C and interpreter agree to the bit. So do comparisons."""
-DECISIONS = frozenset({"less", "less_equal", "equal", "not_equal", "where"})
+EXACT = frozenset(
+    {
+        *("add", "sub", "mul", "abs", "relu", "leaky_relu", "maximum", "minimum", "sum", "mean", "max", "min"),
+        *("less", "less_equal", "equal", "not_equal", "where"),
+    }
+)
+"""Float operators that round once a step, in one order, or decide: C and interpreter agree to the bit."""
 
 
 def is_exact(graph: Graph) -> bool:
     """Whether the C of a graph must have the interpreter's bits: integers, and floats only in operators of EXACT."""
     spec_of = {op.kind: TABLE[op.kind] for op in graph.ops}
     floats = {kind for kind, spec in spec_of.items() if spec.writes != "any" and {*spec.reads, spec.writes} == {"f32"}}
-    return floats <= EXACT | DECISIONS
+    return floats <= EXACT
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,13 @@ class Trial:
         self.room = self._room()
         """Times the room that `passes.quantise` leaves for values beyond calibration's."""
 
+    def quantised(self, as_float: Collection[str], room: float | None = None) -> Graph:
+        """The graph in integers but for these operators, as `compile_graph` goes on with it."""
+        return quantised(self.graph, self.seen, as_float, self.room if room is None else room)
+
     def error(self, as_float: Collection[str], room: float | None = None) -> float:
         """Of the score, with these operators in float32: the error of all but a hundredth of the windows."""
-        made = quantised(self.graph, self.seen, as_float, self.room if room is None else room)
+        made = self.quantised(as_float, room)
         scores = interpret(made, self.judged, np.float32).scores.astype(np.float64)
         with np.errstate(invalid="ignore"):
             errors = np.nan_to_num(np.abs(scores - self.exact) / self.unit, nan=np.inf)
@@ -95,11 +103,7 @@ class Trial:
     def losses(self, as_float: Collection[str] = ()) -> list[Loss]:
         """Of every operator that is in integers: the costliest first."""
         before = self.error(as_float)
-        made = {
-            op.output.name
-            for op in quantised(self.graph, self.seen, as_float, self.room).ops
-            if TABLE[op.kind].reads[0] == "s16"
-        }
+        made = {op.output.name for op in self.quantised(as_float).ops if TABLE[op.kind].reads[0] == "s16"}
         found = [
             Loss(op.output.name, _sources(op), self.error([*as_float, op.output.name]), before)
             for op in self.graph.ops

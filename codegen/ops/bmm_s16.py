@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..ir import Attr, Op
-from .edges import no_terms
+from .edges import integer_row
 from .integer import LIMIT, clamped, requantise, shifted
 from .matrix import BMM
-from .spec import Argument, Array, Attrs, Call, Data, Inputs, Shape, Spec, integer, one
+from .spec import Argument, Array, Attrs, Call, Data, Inputs, Shape, integer, one
 from .view import View, dense_strides, walk
 
 
@@ -67,16 +67,13 @@ def _sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
     }
 
 
-BMM_S16 = Spec(
+BMM_S16 = integer_row(
     kind="bmm_s16",
     summary="bmm of two tensors of s16",
-    aten=(),
     arity=(2, 2),
     attrs={"multiplier": int, "shift": int, "limit": int},
     shape=_shape,
     meaning=_bmm,
-    terms=no_terms,
-    roundings=lambda shapes, attrs: 0,
     sample=_sample,
     mac=BMM.mac,
     calls=_calls,

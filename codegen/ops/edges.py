@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,17 @@ from .spec import Array, Attrs, Call, Data, Inputs, Spec, integer, number, one, 
 from .view import View, dense_strides, walk
 
 
-def no_terms(inputs: Inputs, terms: Inputs, output: Array, attrs: Attrs) -> Array:
-    """Integers are compared bit for bit: no bound on their rounding is ever asked for."""
-    return np.abs(output)
+def integer_row(*, float_roundings: int = 0, **row: Any) -> Spec:
+    """A row of the operator table that computes with integers: no operator of PyTorch's, and judged bit for bit.
+
+    No bound is ever asked for, but where floats come out: of so many roundings.
+    """
+    return Spec(
+        aten=(),
+        terms=lambda inputs, terms, output, attrs: np.abs(output),
+        roundings=lambda shapes, attrs: float_roundings,
+        **row,
+    )
 
 
 def _enter(inputs: Inputs, attrs: Attrs) -> Array:
@@ -23,16 +32,13 @@ def _enter(inputs: Inputs, attrs: Attrs) -> Array:
     return rounded((one(inputs).astype(np.float32) - table[0]) * table[1], integer(attrs, "limit"))
 
 
-ENTER_S16 = Spec(
+ENTER_S16 = integer_row(
     kind="enter_s16",
     summary="slot = (sample - offset) * scale in s16, rounded to nearest, once per sample when it arrives",
-    aten=(),
     arity=(2, 2),
     attrs={"limit": int},
     shape=enter_shape,
     meaning=_enter,
-    terms=no_terms,
-    roundings=lambda shapes, attrs: 0,
     sample=lambda r: (enter_sample(r)[0], {"limit": r.choice([100, 32767])}),
     writes="s16",
 )
@@ -47,33 +53,28 @@ def _strided_calls(kernel: str, op: Op, views: Mapping[str, View]) -> list[Call]
     ]
 
 
-QUANTISE = Spec(
+QUANTISE = integer_row(
     kind="quantise",
     summary="x * scale in s16, rounded to nearest",
-    aten=(),
     arity=(1, 1),
     attrs={"scale": float, "limit": int},
     shape=same_shape,
     meaning=lambda inputs, attrs: rounded(
         one(inputs).astype(np.float32) * np.float32(number(attrs, "scale")), integer(attrs, "limit")
     ),
-    terms=no_terms,
-    roundings=lambda shapes, attrs: 0,
     sample=lambda r: ([small_shape(r)], {"scale": r.choice([0.5, 100.0, 3e4]), "limit": r.choice([100, 32767])}),
     calls=lambda op, views: _strided_calls("quantise_s16", op, views),
     writes="s16",
 )
 
-DEQUANTISE = Spec(
+DEQUANTISE = integer_row(
     kind="dequantise",
     summary="q * scale in f32",
-    aten=(),
     arity=(1, 1),
     attrs={"scale": float},
     shape=same_shape,
     meaning=lambda inputs, attrs: one(inputs).astype(np.float32) * np.float32(number(attrs, "scale")),
-    terms=no_terms,
-    roundings=lambda shapes, attrs: 1,
+    float_roundings=1,
     sample=lambda r: ([small_shape(r)], {"scale": r.choice([0.001, 2.0])}),
     calls=lambda op, views: _strided_calls("dequantise_s16", op, views),
     reads=("s16",),

@@ -15,7 +15,7 @@ import numpy as np
 from ..ir import Attr, Op
 from . import conv, matrix
 from .activation import ACTIVATIONS
-from .edges import no_terms
+from .edges import integer_row
 from .integer import (
     HALF_SIGMOID_END,
     LIMIT,
@@ -162,14 +162,12 @@ def _row(kind: str, summary: str, output: str, base: Spec, rest: Mapping[str, An
             attrs |= {"fraction": r.randint(6, 16), "limit": r.choice([100, LIMIT])}
         return [*shapes, *[(shapes[1][0],)] * (2 if exact else 3)], attrs
 
-    return Spec(
+    return integer_row(
         kind=kind,
         summary=summary,
-        aten=(),
         arity=(4, 4) if exact else (5, 5),
         attrs={name: of for name, of in base.attrs.items()} | ends,
-        terms=no_terms,
-        roundings=lambda shapes, attrs: 1,
+        float_roundings=1,
         sample=sample,
         constants=1,
         weights=(1,),

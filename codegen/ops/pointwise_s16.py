@@ -9,7 +9,7 @@ import numpy as np
 
 from ..ir import Attr, Op
 from . import conv
-from .edges import no_terms
+from .edges import integer_row
 from .elementwise import aligned, binary_sample, broadcast_calls, broadcast_shape
 from .integer import LIMIT, clamped, requantise, shifted, sigmoid, tanh
 from .spec import Array, Attrs, Call, Data, Inputs, Shape, Spec, integer, one, same_shape, small_shape
@@ -30,16 +30,13 @@ def _unary(
         numbers = [integer(op.attrs, name) for name in attrs]
         return [Call(kind, (op.output.size, *numbers, Data(op.inputs[0]), Data(op.output.name)))]
 
-    return Spec(
+    return integer_row(
         kind=kind,
         summary=summary,
-        aten=(),
         arity=(1, 1),
         attrs=attrs,
         shape=same_shape,
         meaning=lambda inputs, given: meaning(one(inputs), given),
-        terms=no_terms,
-        roundings=lambda shapes, given: 0,
         sample=lambda r: ([small_shape(r)], draw(r)),
         calls=calls,
         dense=(0,),
@@ -103,16 +100,13 @@ def _binary(
         shapes, _ = binary_sample(r)
         return shapes, draw(r) | {"shift": r.randint(1, 31), "limit": r.choice([100, LIMIT])}
 
-    return Spec(
+    return integer_row(
         kind=kind,
         summary=summary,
-        aten=(),
         arity=(2, 2),
         attrs=attrs,
         shape=broadcast_shape,
         meaning=bounded,
-        terms=no_terms,
-        roundings=lambda shapes, given: 0,
         sample=sample,
         calls=calls,
         in_place=(0, 1),
@@ -160,16 +154,13 @@ def _max_pool_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
     return [Call("max_pool_s16", call.arguments) for call in conv.MAX_POOL.calls(op, views)]
 
 
-MAX_POOL_S16 = Spec(
+MAX_POOL_S16 = integer_row(
     kind="max_pool_s16",
     summary="maximum of a few steps of (rows, steps, channels), on the same grid",
-    aten=(),
     arity=(1, 1),
     attrs=conv.MAX_POOL.attrs,
     shape=conv.MAX_POOL.shape,
     meaning=_max_pool,
-    terms=no_terms,
-    roundings=lambda shapes, attrs: 0,
     sample=conv.MAX_POOL.sample,
     calls=_max_pool_calls,
     reads=("s16",),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ..ir import Attr, Op
-from .edges import no_terms
+from .edges import integer_row
 from .integer import LIMIT, clamped, requantise, shifted, sigmoid, tanh
 from .matrix_s8 import largest_sum, natural, pack, product
 from .spec import Array, Attrs, Call, Constant, Data, Inputs, Scratch, Shape, Spec, integer, one
@@ -102,16 +102,13 @@ def _recurrent(
         drawn |= {"last": r.choice([False, True]), "packed": r.choice([False, True])}
         return [(1, steps, inner), (rows[0], inner), (rows[0], hidden), *[rows] * 6], drawn
 
-    return Spec(
+    return integer_row(
         kind=kind,
         summary=summary,
-        aten=(),
         arity=(9, 9),
         attrs={"last": bool, "packed": bool, **attrs},
         shape=shape,
         meaning=meaning,
-        terms=no_terms,
-        roundings=lambda shapes, given: 0,
         sample=sample,
         mac=mac,
         scratch=lambda shapes, given: -(-2 * scratch * _sizes(shapes, gates)[2] // 4) * 4,

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..ir import Attr, Op
-from .edges import no_terms
+from .edges import integer_row
 from .integer import LIMIT, power, requantise, root
 from .normalise import ROWS
 from .pointwise_s16 import LIFT
 from .reduce import split
-from .spec import Array, Attrs, Call, Data, Inputs, Shape, Spec, axis, integer, one
+from .spec import Array, Attrs, Call, Data, Inputs, Shape, axis, integer, one
 from .view import View
 
 MOST_SHARES = 1024
@@ -119,16 +119,13 @@ def _normalise_sample(r: random.Random) -> tuple[list[Shape], dict[str, Attr]]:
 
 
 ROWWISE_S16 = [
-    Spec(
+    integer_row(
         kind="normalise_s16",
         summary="as normalise, without weight and bias, in units of 2^-15 of the power of two that no row reaches",
-        aten=(),
         arity=(1, 1),
         attrs={"axes": int, "centred": bool, "eps": int},
         shape=_normalise_shape,
         meaning=_normalise,
-        terms=no_terms,
-        roundings=lambda shapes, attrs: 0,
         sample=_normalise_sample,
         mac=_NORMALISE.mac,
         calls=_normalise_calls,
@@ -137,16 +134,13 @@ ROWWISE_S16 = [
         reads=("s16",),
         writes="s16",
     ),
-    Spec(
+    integer_row(
         kind="softmax_s16",
         summary="as softmax, of x * multiplier / 2^(19 + shift) in units of log(2) / 2^16",
-        aten=(),
         arity=(1, 1),
         attrs={"dim": int, "multiplier": int, "shift": int},
         shape=_softmax_shape,
         meaning=_softmax,
-        terms=no_terms,
-        roundings=lambda shapes, attrs: 0,
         sample=_softmax_sample,
         mac=_SOFTMAX.mac,
         calls=_softmax_calls,

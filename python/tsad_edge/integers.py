@@ -69,8 +69,7 @@ def quantised(
     # Where held-back scores tie, errors as a share of the threshold say nothing.
     stays = [] if detector["degenerate_calibration"] else trial.choose(BEARABLE)
     names = [loss.name for loss in stays]
-    made = compiled(detector, calibration=ranges, as_float=names, room=trial.room)
-    scores = held_back_scores(graph, made.graph, detector, calibration)
+    scores = held_back_scores(graph, trial.quantised(names), detector, calibration)
     precision = {
         "of": detector["entity"].removesuffix(SUFFIX),
         "weights": "s8",

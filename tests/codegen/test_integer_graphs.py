@@ -14,14 +14,13 @@ from tsad_edge.codegen import Compiled, compile_graph, first_divergence, interpr
 from tsad_edge.codegen.ir import Graph, from_text, to_text
 from tsad_edge.codegen.ops import TABLE, numbered
 from tsad_edge.codegen.passes.quantise import RULES
+from tsad_edge.codegen.precision import EXACT
 
 from ..conftest import needed
 from .integers import USERS
 
 MOVES = ("reshape", "permute", "select", "slice", "cat", "take")
 OFTEN = ("linear", "conv1d", "lstm", "gru")
-EXACT = {"add", "sub", "mul", "abs", "relu", "leaky_relu", "maximum", "minimum", "sum", "mean", "max", "min", "where"}
-"""Float operators that are one rounding after the other, in one order: numpy and C give them the same bits."""
 
 
 def sliding(samples: NDArray[np.float32], width: int) -> NDArray[np.float32]:
