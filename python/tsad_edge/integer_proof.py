@@ -72,7 +72,7 @@ def proof(
     far = []
     if not codegen.is_exact(graph):
         exact = smooth(seen.score(counted.exact), seen.resets, rules["smoothing"])
-        far = _out_of_tolerance(core[0], exact, wanted)
+        far = out_of_tolerance(core[0], exact, wanted)
         wanted = core[0]
     limit = held_against(detector["spot"], detector["threshold"], wanted)
     twin = decide(series.t, wanted, limit, rules, seen.resets)
@@ -104,7 +104,7 @@ def proof(
     return verdict, wanted.astype(np.float64)
 
 
-def _out_of_tolerance(core: NDArray[np.float32], exact: NDArray[np.float64], single: NDArray[np.float32]) -> list[str]:
+def out_of_tolerance(core: NDArray[np.float32], exact: NDArray[np.float64], single: NDArray[np.float32]) -> list[str]:
     """Scores with float operators in them that no rounding explains, if any: as `check.judge` has it for float32.
 
     The interpreter in float64 takes PyTorch's place, and in float32 that of what is deployed: what a rounding in front

@@ -4,25 +4,38 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-PLACE = Path(__file__).parents[2] / "benchmarks" / "sizes.py"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def sizes() -> Iterator[Any]:
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("sizes", PLACE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["sizes"] = module
-    spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop("sizes")
+def script() -> Iterator[Callable[[str], Any]]:
+    """A script of benchmarks as a module, by its name."""
+    names = []
+
+    def load(name: str) -> Any:
+        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        names.append(name)
+        spec.loader.exec_module(module)
+        return module
+
+    yield load
+    for name in names:
+        sys.modules.pop(name)
+
+
+@pytest.fixture(scope="module")
+def sizes(script: Callable[[str], Any]) -> Any:
+    """The script that measures."""
+    return script("sizes")
 
 
 @pytest.mark.parametrize("models", [("reference",), pytest.param(None, marks=pytest.mark.slow)], ids=["one", "all"])
@@ -32,9 +45,18 @@ def test_nothing_grew(tools: None, sizes: Any, models: tuple[str, ...] | None) -
     assert sizes.growth(now, json.loads(sizes.BASELINE.read_text())) == []
 
 
+def test_a_missed_limit_of_integers_is_told(script: Callable[[str], Any]) -> None:
+    m4 = script("integers_m4")
+    made, rival = SimpleNamespace(cost={"arena_bytes": 1024}), m4.Rival(0, 0, 0)
+    assert m4.shortfalls("gan", made, (2560, 0), 150_000, rival) == []
+    made.cost["arena_bytes"] = 1028
+    told = m4.shortfalls("gan", made, (2561, 0), 150_001, rival)
+    assert [text.split()[0] for text in told] == ["instructions", "code", "arena"]
+
+
 @pytest.mark.slow
 def test_integers_keep_their_limits(tools: None) -> None:
-    done = subprocess.run([sys.executable, PLACE.with_name("integers_m4.py")], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, BENCHMARKS / "integers_m4.py"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every figure is within its limit" in done.stdout
 
