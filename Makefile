@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 NATIVE := CMakeLists.txt pyproject.toml constraints.txt $(wildcard csrc/*.h csrc/*.c csrc/*.cpp csrc/*.hpp csrc/kernels/* csrc/arch/*/* csrc/reference/*)
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-all ctest coverage fuzz lint format bench speed load soak sizes m4 proof accuracy tune oracle clean preflight setup-qemu
+.PHONY: demo test test-all ctest coverage fuzz lint format bench speed load soak instructions sizes m4 proof pace accuracy tune oracle clean preflight setup-qemu
 
 demo: .venv/.demo ## data, training, C, proof: the whole chain on the bundled pump, and a table at its end
 	@test -d .git || git init -q
@@ -20,12 +20,12 @@ test-all: test ## and what takes longer
 
 lint: .venv/.test ## style, types, and what analysers find in the C
 	@ruff check . && ruff format --check . && mypy
-	@clang-format --dry-run --Werror $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.[ch]pp' 'tests/*.c' ':!csrc/reference')
+	@clang-format --dry-run --Werror $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.[ch]pp' 'tests/*.c' 'benchmarks/*.c' ':!csrc/reference')
 	@.ci/analysed
 
 format: .venv/.test
 	@ruff check --fix . ; ruff format .
-	@clang-format -i $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.[ch]pp' 'tests/*.c' ':!csrc/reference')
+	@clang-format -i $$(git ls-files 'csrc/*.c' 'csrc/*.h' 'csrc/*.[ch]pp' 'tests/*.c' 'benchmarks/*.c' ':!csrc/reference')
 
 ctest: .venv/.test ## the C tests, with address and undefined-behaviour sanitizers
 	@cmake -S . -B build/ctest -G Ninja -DTSAD_TESTS=ON -DTSAD_SANITIZE=ON >/dev/null
@@ -39,11 +39,10 @@ FUZZ ?= 600
 fuzz: .venv/.test ## each fuzz target of tests/fuzz for FUZZ seconds, by default ten minutes; wants clang and its sanitizers
 	@.ci/fuzz build/fuzz $(FUZZ)
 
-bench: .venv/.test ## native against PyTorch, side by side, one thread
-	@OMP_NUM_THREADS=1 pytest -q benchmarks --benchmark-only --benchmark-group-by=group,param:pair \
-		--benchmark-columns=median,iqr,rounds --benchmark-sort=name --benchmark-json=build/bench.json
+bench: .venv/.test ## native against PyTorch, side by side, one thread, against benchmarks/baseline.json
+	@OMP_NUM_THREADS=1 python benchmarks/ratios.py
 
-speed: .venv/.bench ## every model and the reference's networks against PyTorch and inference engines, one thread; minutes
+speed: .venv/.bench build/litert/.ready ## every model and the reference's networks against PyTorch and inference engines, one thread; a quarter of an hour
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/speed.py --out benchmarks/speed.md
 
 load: .venv/.test ## throughput and latency of `tsad serve` on loopback, with the demo's detectors
@@ -59,11 +58,17 @@ m4: .venv/.test ## what integers take on a Cortex-M4F, beside TFLite Micro; a mi
 proof: .venv/.demo ## the reference's five models through all stages on NASA-MSL and two SMD machines; TSAD_MIRROR is the folder or address of the archives
 	@python benchmarks/proof.py
 
+pace: .venv/.demo ## the pipeline on NASA-MSL beside what the reference does: training, threshold search, `dvc repro`; TSAD_MIRROR as above
+	@python benchmarks/pace.py
+
 tune: .venv/.demo ## chooses hyperparameters on the `tune` entities, writes them to params.yaml; TSAD_MIRROR as above
 	@python benchmarks/tune.py --freeze --out benchmarks/tune.md
 
 accuracy: .venv/.demo ## every model on every data set, 2 seeds, entities that no choice was made on; TSAD_MIRROR as above
 	@python benchmarks/accuracy.py --out benchmarks/accuracy.md
+
+instructions: .venv/.test ## instructions of every kernel and of a score of every model against benchmarks/baseline.json; wants valgrind
+	@python benchmarks/instructions.py
 
 sizes: .venv/.test ## flash, RAM, stack and instructions of every model's firmware against benchmarks/baseline.json
 	@python benchmarks/sizes.py
@@ -106,6 +111,14 @@ build/gcs/.ready:
 build/mlem/.ready: $(NATIVE) | preflight
 	@test -x build/mlem/bin/python || $(PYTHON) -m venv build/mlem
 	@build/mlem/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[deploy]' dvc
+	@touch $@
+
+# An environment of its own: LiteRT's converter wants an older typing_extensions. What fits it is named, or pip seeks long.
+build/litert/.ready:
+	@test -x build/litert/bin/python || $(PYTHON) -m venv build/litert
+	@build/litert/bin/pip install -q --disable-pip-version-check -c constraints.txt torch
+	@build/litert/bin/pip install -q --disable-pip-version-check -c constraints.txt litert-torch \
+		'anyio==4.14.2' 'pydantic==2.11.10' 'typing-inspection==0.4.2' 'typing_extensions==4.12.2' 'xdsl==0.28.0'
 	@touch $@
 
 # An environment of its own: aeon wants an older pandas than constraints.txt pins.

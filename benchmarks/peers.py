@@ -1,23 +1,28 @@
-"""The programs that `speed` measures against: each makes of an untrained network a function of windows (n, W, C).
+"""The programs that `speed` measures against: each makes of a network's file a function of windows (n, W, C).
 
-All on one thread. What is not installed is left out, and named.
+All on one thread, at their best setting. Who is missing is named, with the reason.
 """
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peer_files
 import torch
+from networks import Network
 from numpy.typing import NDArray
 
 Scorer = Callable[[NDArray[np.float32]], NDArray[Any]]
 """Windows (n, W, C), contiguous -> scores (n,)."""
+Found = dict[str, Scorer | str]
+"""Peer -> what scores, or why it does not."""
+ENGINES = {"onnxruntime": "onnxruntime", "OpenVINO": "openvino", "LiteRT": "ai_edge_litert"}
+"""Peer -> its package."""
+NOT_INSTALLED = "not installed: pip install 'tsad-edge[bench]' -c constraints.txt"
 
 
 def pytorch(module: torch.nn.Module) -> Scorer:
@@ -51,31 +56,54 @@ def openvino(onnx: Path) -> Scorer:
     return lambda windows: request.infer({"window": windows})["score"]  # type: ignore[no-any-return]
 
 
-ENGINES = {"onnxruntime": onnxruntime, "OpenVINO": openvino}
+def litert(tflite: Path) -> Scorer:
+    """With XNNPACK, its default."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(tflite), num_threads=1)
+    interpreter.allocate_tensors()
+    given, found = (each[0]["index"] for each in (interpreter.get_input_details(), interpreter.get_output_details()))
+
+    def score(windows: NDArray[np.float32]) -> NDArray[Any]:
+        interpreter.set_tensor(given, windows)
+        interpreter.invoke()
+        scores: NDArray[Any] = interpreter.get_tensor(found)
+        return scores
+
+    return score
 
 
-def of(module: torch.nn.Module, window: int, channels: int, onnx: Path) -> dict[str, Scorer]:
-    """Everybody who is installed; engines read the file that is written here."""
-    found = {"PyTorch": pytorch(module)}
-    here = [name for name in ENGINES if find_spec(name.lower())] if find_spec("onnx") else []
-    if here:
-        write(module, window, channels, onnx)
-    if left := [name for name in ENGINES if name not in here]:
-        print(f"{' and '.join(left)} left out; pip install 'tsad-edge[bench]' brings them", file=sys.stderr)
-    return found | {name: ENGINES[name](onnx) for name in here}
+def f32(network: Network, onnx: Path | None, tflite: Path | str) -> Found:
+    """Everybody in float32; `onnx` is None where nobody reads it, `tflite` is for one number of windows."""
+    found: Found = {"PyTorch": pytorch(network.module)}
+    for name, make in (("onnxruntime", onnxruntime), ("OpenVINO", openvino)):
+        found[name] = make(onnx) if onnx and find_spec(ENGINES[name]) else NOT_INSTALLED
+    return found | {"LiteRT": _litert(tflite, "f32")}
 
 
-def write(module: torch.nn.Module, window: int, channels: int, onnx: Path) -> None:
-    """A network as ONNX, for any number of windows."""
-    parts = isinstance(module(torch.zeros(3, window, channels)), tuple)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations, and what tracing does not see
-        torch.onnx.export(
-            module.eval(),
-            (torch.zeros(3, window, channels),),
-            onnx,
-            dynamo=False,
-            input_names=["window"],
-            output_names=["score", "parts"][: 1 + parts],
-            dynamic_axes={"window": {0: "B"}, "score": {0: "B"}},
-        )
+def int8(onnx: dict[str, Path], tflite: Path | str) -> Found:
+    """Those who have integers: ranges found while they run (dynamic), or learned before (static)."""
+    found: Found = {}
+    for kind in ("dynamic", "static"):
+        found[f"onnxruntime {kind}"] = onnxruntime(onnx[kind]) if kind in onnx else NOT_INSTALLED
+        found[f"LiteRT {kind}"] = _litert(tflite, kind)
+    return found
+
+
+def has_onnx() -> bool:
+    """ONNX can be written and quantised."""
+    return all(find_spec(package) for package in ("onnx", "onnxruntime"))
+
+
+def files(network: Network, place: Path) -> tuple[Path | None, dict[str, Path]]:
+    """A network as ONNX, and the same in integers; nothing where nobody reads it."""
+    if not has_onnx():
+        return None, {}
+    floats = peer_files.onnx(network, place)
+    return floats, peer_files.onnx_int8(floats, network.normal)
+
+
+def _litert(tflite: Path | str, kind: str) -> Scorer | str:
+    if not find_spec(ENGINES["LiteRT"]):
+        return NOT_INSTALLED
+    return tflite if isinstance(tflite, str) else litert(Path(f"{tflite}.{kind}.tflite"))

@@ -82,7 +82,7 @@ def run(trials: list[Trial], what: str) -> dict[Trial, dict[str, Any]]:
     judging = digest([package / name for name in JUDGING] + [Path(__file__)])
     pricing = digest([package / "models", ROOT / "codegen", ROOT / "csrc", Path(__file__)])
     jobs = [(trial, pricing if trial.kind == "price" else judging) for trial in trials]
-    return dict(zip(trials, each(what, one, jobs, preload="tsad_edge.train"), strict=True))
+    return dict(zip(trials, each(what, one, jobs, preload=("tsad_edge.train",)), strict=True))
 
 
 def digest(files: Iterable[Path]) -> str:

@@ -53,6 +53,8 @@ class Compiled:
     source: str
     graph: Graph
     """After all passes; what the C does, operator by operator."""
+    stream: passes.Streamed | None
+    """The same sample by sample, where the C does it so."""
     id: str
     """As the C has it: SHA-256 of `provenance`."""
     provenance: dict[str, str]
@@ -60,7 +62,7 @@ class Compiled:
     passes: tuple[tuple[str, Graph], ...]
     """("load", the graph given), then each pass and what it left."""
     cost: dict[str, int]
-    """mac_before, mac_after, weight_bytes, table_bytes, arena_bytes, memory_bytes (for a batch of 1)."""
+    """mac_before, mac_after, weight_bytes, table_bytes, arena_bytes, state_bytes, memory_bytes (for a batch of 1)."""
 
 
 def compile_graph(
@@ -118,11 +120,14 @@ def compile_graph(
     )
     steps = passes.run(graph, quantised)
     final = steps[-1][1]
+    streamed = passes.stream(dict(steps)["layout"])
     found = ingredients(origin, graph, final, VERSION)
     identity = model_id(found)
     banner = {"entity": entity, "loaded": found["graph"], "identity": identity, "redo": redo}
-    made = emit(final, name, threshold, channels=channels, mac_before=mac(graph), rules=rules, **banner)
-    return Compiled(name, made.header, made.source, final, identity, found, steps, made.cost)
+    made = emit(
+        final, name, threshold, stream=streamed, channels=channels, mac_before=mac(graph), rules=rules, **banner
+    )
+    return Compiled(name, made.header, made.source, final, streamed, identity, found, steps, made.cost)
 
 
 def with_constants(graph: Graph, values: Mapping[str, NDArray[Any]]) -> Graph:

@@ -16,9 +16,10 @@ import numpy as np
 
 from . import ctext
 from .config import config
-from .ir import WIDTHS, Graph, Op, digest, little_endian
-from .ops import TABLE, Argument, Call, Constant, Data, Scratch, Symbol, dense_strides, mac, numbered, views
-from .ops.view import walk
+from .ir import WIDTHS, Graph, digest, little_endian
+from .ops import mac
+from .passes import Streamed
+from .program import Program
 from .verify import verify
 
 VERSION = "0.1.0"
@@ -43,6 +44,7 @@ def emit(
     name: str,
     threshold: float,
     *,
+    stream: Streamed | None = None,
     channels: Sequence[str] | None = None,
     entity: str = "",
     loaded: str = "",
@@ -61,6 +63,8 @@ def emit(
         C name, as `c_name` makes it.
     threshold : float
         Goes into ``<name>_config``, as float32.
+    stream : Streamed, optional
+        The same model sample by sample, of `passes.stream`.
     channels : sequence of str, optional
         Names of a sample's values, in their order.
     entity, loaded, mac_before, redo
@@ -82,7 +86,7 @@ def emit(
     if not np.isfinite(np.float32(threshold)):
         raise ValueError(f"threshold {threshold} is not a finite float32")
     verify(graph)
-    writer = _Writer(graph, name, rules)
+    writer = _Writer(graph, name, rules, stream)
     if channels is not None:
         _check_names(channels, writer.channels)
     loaded = loaded or digest(graph)
@@ -120,41 +124,49 @@ def _check_names(names: Sequence[str], count: int) -> None:
 class _Writer:
     """What the two files of one model share."""
 
-    def __init__(self, graph: Graph, name: str, rules: Mapping[str, Mapping[str, Any]]) -> None:
-        assert graph.plan is not None
-        self.graph, self.name, self.plan = graph, name, graph.plan
+    def __init__(
+        self, graph: Graph, name: str, rules: Mapping[str, Mapping[str, Any]], stream: Streamed | None
+    ) -> None:
+        self.graph, self.name, self.stream = graph, name, stream
         self.upper = name.upper()
         self.window, self.channels = graph.window.shape[1:]
         self.parts = self.channels if len(graph.outputs) > 1 else 0
-        self.views = views(graph)
-        self.numbers = {op.output.name: number for number, op in numbered(graph)}
         self.dtypes = graph.dtypes()
+        # What runs on boards; only hosts have both forms of a model, or the memory of a flight.
+        self.board = stream.graph if stream is not None and stream.everywhere else graph
         self.slot_bytes = WIDTHS[graph.ops[0].output.dtype] * self.channels
         # Constants in the order of their first use: enter's table comes first.
         used = dict.fromkeys(i for op in graph.ops for i in op.inputs if i in graph.constants)
         self.identifiers = {c: f"{name}_w{i}" if i else f"{name}_enter" for i, c in enumerate(used)}
         self.constants = {c: i + ".bytes" * (self.dtypes[c] == "s8") for c, i in self.identifiers.items()}
-        self.sizes: dict[tuple[int, ...], None] = {}
         slot = graph.ops[0].output.grid
         self.config = config(rules, self.channels, 1.0 if slot is None else 1 / slot.scale)
 
     def cost(self, before: int) -> dict[str, int]:
         """What the model and its config take; memory by the rule of <NAME>_MEMORY."""
         table = self.graph.constants[self.graph.ops[0].inputs[1]].nbytes
-        arena = self.plan.fixed + self.plan.window
-        room = [self.window * self.slot_bytes, arena, 4 * self.parts]
+        fixed, per_window, state = self._memory()
+        arena = fixed + per_window
+        room = [(1 if state else self.window) * self.slot_bytes, state, arena, 4 * self.parts]
         return {
             "mac_before": before,
-            "mac_after": mac(self.graph),
+            "mac_after": mac(self.board),
             "weight_bytes": sum(self.graph.constants[c].nbytes for c in self.constants) - table,
             "table_bytes": table,
             "arena_bytes": arena,
+            "state_bytes": state,
             "memory_bytes": sum((size + ALIGN - 1) // ALIGN * ALIGN for size in room) + self.config.size,
         }
 
+    def _memory(self) -> tuple[int, int, int]:
+        """Bytes of a board's arena, fixed and a window, and of its state."""
+        assert self.board.plan is not None
+        return self.board.plan.fixed, self.board.plan.window, self.board.plan.state
+
     def header(self) -> str:
         upper, name = self.upper, self.name
-        sizes = f"{self.window}, {self.slot_bytes}, 0, {self.parts}, {self.plan.fixed}, {self.plan.window}, 1"
+        fixed, per_window, state = self._memory()
+        sizes = f"{self.window}, {self.slot_bytes}, {state}, {self.parts}, {fixed}, {per_window}, 1"
         memory = " + ".join([f"TSAD_MEMORY_SIZE({sizes})", *self.config.sizes])
         memory = f"({memory})" if self.config.sizes else memory
         arrays = [
@@ -182,7 +194,7 @@ class _Writer:
 
     def source(self, threshold: float, channels: Sequence[str] | None, identity: str) -> str:
         name, spans, crc = self.name, [], 0
-        forward = self._forward()
+        programs, arena, functions = self._programs()
         for constant, identifier in self.constants.items():
             values = self.graph.constants[constant]
             crc = zlib.crc32(little_endian(values), crc)
@@ -201,7 +213,7 @@ class _Writer:
             f'#error "{name} was generated for the layout generic: convert it again"\n#endif\n\n'
             "static void enter(const float *sample, const float *table, void *slot) {\n"
             f"    {self._enter()}\n}}\n\n"
-            f"{forward}\n"
+            f"{programs}\n"
             f"static const tsad_span weights[{len(spans)}] = {{\n{''.join(spans)}}};\n\n"
             f"{names}"
             f"const tsad_model TSAD_SYMBOL({name}) = {{\n"
@@ -218,12 +230,11 @@ class _Writer:
             f"    .window = {self.window},\n"
             f"    .parts = {self.parts},\n"
             f"    .slot_size = {self.slot_bytes},\n"
-            f"    .arena_fixed = {self.plan.fixed},\n"
-            f"    .arena_window = {self.plan.window},\n"
+            f"{arena}"
             f"    .table = {name}_enter,\n"
             f"    .table_count = {2 * self.channels},\n"
             "    .enter = enter,\n"
-            "    .forward = forward,\n"
+            f"{functions}"
             "};\n\n"
             f"{self.config.arrays}"
             f"const tsad_config TSAD_SYMBOL({name}_config) = {{\n"
@@ -238,109 +249,30 @@ class _Writer:
         words = [str(self.channels), "sample", "table"] + ([str(slot.grid.limit)] if slot.grid else [])
         return f"TSAD_K(enter_{slot.dtype})({', '.join(words)}, ({ctext.TYPES[slot.dtype]} *)slot);"
 
-    def _forward(self) -> str:
-        body: list[str] = []
-        for number, op in numbered(self.graph):
-            if number == 0:
-                body.append(f"    /* 0: {self._origin(op)} -> the slots */\n")
-                body.append(f"    TSAD_TAP(0, x, (n + {self.window - 1}) * {self.channels});\n")
-                continue
-            body.append(f"    /* {number}: {self._origin(op)} -> {ctext.comment(str(list(op.output.shape)))} */\n")
-            calls = TABLE[op.kind].calls
-            assert calls is not None
-            body += [f"    {self._call(call, op)}\n" for call in calls(op, self.views)]
-            body.append(f"    TSAD_TAP({number}, {self._pointer(op.output.name)}, n * {op.output.pitch});\n")
-        body += self._hand_out_parts() if self.parts else ["    (void)parts;\n"]
-        pointers = []
-        for number, op in numbered(self.graph):
-            buffer = self.plan.buffers.get(op.output.name)
-            if number and buffer is not None and buffer.where == "arena":
-                at = (
-                    ["a"]
-                    + [str(self.plan.fixed)] * bool(self.plan.fixed)
-                    + [f"n * {buffer.offset}"] * bool(buffer.offset)
-                )
-                kind = ctext.TYPES[op.output.dtype]
-                pointers.append(f"    {kind} *const t{number} = {_as(kind, ' + '.join(at))};\n")
-        used = bool(pointers) or self.plan.fixed > 0
-        slot = ctext.TYPES[self.graph.ops[0].output.dtype]
-        shapes = [
-            f"    static const size_t {_sizes_name(s)}[{len(s)}] = {{{', '.join(map(str, s))}}};\n" for s in self.sizes
-        ]
+    def _programs(self) -> tuple[str, str, str]:
+        """Functions of a window and of a stream; of tsad_model, fields of the arena and fields that are functions."""
+        assert self.graph.plan is not None
+        windowed = self.graph.plan.fixed, self.graph.plan.window
+        forward, named = Program(self.graph, self.constants).forward(), "    .forward = forward,\n"
+        if self.stream is None:
+            return forward, _arena(*windowed), named
+        plan = self.stream.graph.plan
+        assert plan is not None
+        if self.stream.everywhere:
+            forward, named = (f"#ifdef TSAD_HOST\n{text}#endif\n" for text in (forward, named))
+            board, guard = _arena(plan.fixed, plan.window), "#ifndef TSAD_TAP_ON\n"
+        else:
+            board, guard = _arena(*windowed), "#if defined TSAD_HOST && !defined TSAD_TAP_ON\n"
+        host = _arena(max(windowed[0], plan.fixed), max(windowed[1], plan.window))
+        advance = Program(self.stream.graph, self.constants).advance()
+        streamed = f"    .state_size = {plan.state},\n    .state_reset = state_reset,\n    .advance = advance,\n"
         return (
-            "static void forward(const void *slots, size_t n, float *scores, float *parts, void *arena) {\n"
-            + "".join(shapes)
-            + f"    const {slot} *const x = (const {slot} *)slots;\n"
-            + ("    unsigned char *const a = (unsigned char *)arena;\n" if used else "    (void)arena;\n")
-            + "".join(pointers)
-            + "".join(body)
-            + "}\n"
+            "/* Hosts have both forms of the model, a window's and a stream's; taps show what a window's computes. */\n"
+            f"{forward}\n{guard}{advance}#endif\n",
+            f"#ifdef TSAD_HOST\n{host}#else\n{board}#endif\n",
+            f"{named}{guard}{streamed}#endif\n",
         )
 
-    def _hand_out_parts(self) -> list[str]:
-        """The shares, copied to where the caller wants them, if he wants them."""
-        parts = self.graph.outputs[1]
-        view = self.views[parts]
-        lines = ["    if (parts != NULL)\n"]
-        for sizes, (xs, ys), (ox, oy) in walk(view.shape, view.strides, dense_strides(view.shape)):
-            source = f"{self._plus(parts, ox)}, {self._pitch(parts)}"
-            target = f"parts{f' + {oy}' if oy else ''}, {self.parts}"
-            words = f"n, {self._sizes(sizes)}, {source}, {self._sizes(xs)}, {target}, {self._sizes(ys)}"
-            lines.append(f"        TSAD_K(copy_f32)({words});\n")
-        return lines
 
-    def _origin(self, op: Op) -> str:
-        modules = list(dict.fromkeys(s.module for s in op.sources if s.module))
-        return ctext.comment(f"{op.kind} of {' + '.join(modules)}" if modules else op.kind)
-
-    def _call(self, call: Call, op: Op) -> str:
-        words = ", ".join(["n", *(self._argument(a, op) for a in call.arguments)])
-        return f"TSAD_K({call.kernel})({words});"
-
-    def _argument(self, argument: Argument, op: Op) -> str:
-        if isinstance(argument, Data):
-            return f"{self._plus(argument.name, argument.offset)}, {self._pitch(argument.name)}"
-        if isinstance(argument, Constant):
-            return self.constants[argument.name] if argument.name else "NULL"
-        if isinstance(argument, Scratch):
-            offset = self.plan.buffers[op.output.name + "/scratch"].offset
-            return _as(argument.type, f"a + {offset}" if offset else "a")
-        if isinstance(argument, Symbol):
-            return argument.name
-        if isinstance(argument, tuple):
-            return self._sizes(argument)
-        return ctext.literal(argument) if isinstance(argument, float) else str(argument)
-
-    def _sizes(self, sizes: tuple[int, ...]) -> str:
-        self.sizes[sizes] = None
-        return _sizes_name(sizes)
-
-    def _pointer(self, name: str) -> str:
-        """Where a root begins."""
-        if name in self.constants:
-            return self.constants[name]
-        if self.numbers[name] == 0:
-            return "x"
-        return "scores" if self.plan.buffers[name].where == "scores" else f"t{self.numbers[name]}"
-
-    def _plus(self, name: str, offset: int) -> str:
-        view = self.views[name]
-        at = view.offset + offset
-        return self._pointer(view.root) + (f" + {at}" if at else "")
-
-    def _pitch(self, name: str) -> str:
-        root = self.views[name].root
-        if root in self.constants:
-            return "0"
-        if self.numbers[root] == 0:
-            return str(self.channels)  # windows overlap: the next one starts a slot later
-        return str(self.plan.buffers[root].size // WIDTHS[self.dtypes[root]])
-
-
-def _as(kind: str, address: str) -> str:
-    """A pointer into the arena; the arena and all places in it are aligned for every type."""
-    return f"({kind} *)(void *){f'({address})' if ' ' in address else address}"
-
-
-def _sizes_name(sizes: tuple[int, ...]) -> str:
-    return "s_" + "_".join(map(str, sizes))
+def _arena(fixed: int, window: int) -> str:
+    return f"    .arena_fixed = {fixed},\n    .arena_window = {window},\n"

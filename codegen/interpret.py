@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .ir import Graph
-from .ops import TABLE, Array
+from .ops import TABLE, Array, remembered
 
 CHUNK_ELEMENTS = 1 << 22
 """Windows are run in chunks whose largest tensor has at most about this many elements."""
@@ -33,7 +33,7 @@ def interpret(graph: Graph, windows: NDArray[Any], dtype: DTypeLike = np.float64
     graph : Graph
         After any pass.
     windows : ndarray (n, W, C)
-        A sliding view is fine: it is converted chunk by chunk.
+        A sliding view is fine: it is converted chunk by chunk. For a stream: consecutive samples (n, 1, C).
     dtype
         Type that all is computed in; constants are float32 values in it.
     keep : bool
@@ -54,7 +54,9 @@ def interpret(graph: Graph, windows: NDArray[Any], dtype: DTypeLike = np.float64
     if windows.ndim != 3 or windows.shape[1:] != graph.window.shape[1:]:
         raise ValueError(f"windows of shape {windows.shape}; the graph wants (n, *{graph.window.shape[1:]})")
     largest = max([graph.window.size, *(op.output.size for op in graph.ops)])
-    step = max(1, CHUNK_ELEMENTS // largest)
+    # The windows of a stream are one series' samples, and what comes later hangs on what came before.
+    stream = any(remembered(op, graph.shapes()) is not None for op in graph.ops)
+    step = max(1, len(windows) if stream else CHUNK_ELEMENTS // largest)
     starts = range(0, max(1, len(windows)), step)
     found = [_run(graph, np.asarray(windows[at : at + step], dtype=dtype), keep) for at in starts]
     parts = [r.parts for r in found if r.parts is not None]

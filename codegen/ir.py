@@ -94,7 +94,8 @@ class Buffer:
     """Memory of one tensor.
 
     ``where`` is "arena" (n windows of `size` bytes, from byte ``n * offset`` behind the fixed part), "fixed" (`size`
-    bytes from `offset`: scratch that does not grow with n) or "scores" (the caller's array). All are words of 4.
+    bytes from `offset`: scratch that does not grow with n), "scores" (the caller's array) or, in a stream, "state"
+    (`size` bytes from `offset`, kept from sample to sample). All are words of 4.
     """
 
     where: str
@@ -104,11 +105,13 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Plan:
-    """Static memory: buffers by tensor name (scratch of an operator: its output's name + "/scratch")."""
+    """Static memory: buffers by tensor name (scratch of an operator: its output's name + "/scratch"; what it remembers
+    beside its output: + "/kept")."""
 
     fixed: int  # bytes that do not grow with the number of windows
     window: int  # bytes a window
     buffers: Mapping[str, Buffer]
+    state: int = 0  # bytes that a stream keeps from sample to sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +247,8 @@ def to_text(graph: Graph, *, sources: bool = True) -> str:
         lines.append(line)
     lines.append("output " + ", ".join(graph.outputs))
     if graph.plan is not None:
-        lines.append(f"plan {graph.plan.fixed} {graph.plan.window}")
+        state = f" {graph.plan.state}" if graph.plan.state else ""
+        lines.append(f"plan {graph.plan.fixed} {graph.plan.window}{state}")
         lines += [f"buffer {name} {b.where} {b.offset} {b.size}" for name, b in sorted(graph.plan.buffers.items())]
     return "\n".join(lines) + "\n"
 
@@ -268,7 +272,7 @@ def from_text(text: str, constants: Mapping[str, NDArray[Any]]) -> Graph:
     ops: list[Op] = []
     outputs: tuple[str, ...] = ()
     named: dict[str, NDArray[Any]] = {}
-    plan: tuple[int, int] | None = None
+    sizes: list[int] = []
     buffers: dict[str, Buffer] = {}
     for number, line in enumerate(text.splitlines(), 1):
         word, _, rest = line.partition(" ")
@@ -295,8 +299,7 @@ def from_text(text: str, constants: Mapping[str, NDArray[Any]]) -> Graph:
         elif word == "output":
             outputs = tuple(rest.split(", "))
         elif word == "plan":
-            fixed, per_window = rest.split()
-            plan = (int(fixed), int(per_window))
+            sizes = [*map(int, rest.split()), 0]
         elif word == "buffer":
             name, where, offset, size = rest.split()
             buffers[name] = Buffer(where, int(offset), int(size))
@@ -304,7 +307,7 @@ def from_text(text: str, constants: Mapping[str, NDArray[Any]]) -> Graph:
             raise ValueError(f"line {number}: not a line of a graph: {line!r}")
     if window is None or not outputs:
         raise ValueError("the text has no input or no output line")
-    return Graph(window, named, tuple(ops), outputs, Plan(*plan, buffers) if plan else None)
+    return Graph(window, named, tuple(ops), outputs, Plan(sizes[0], sizes[1], buffers, sizes[2]) if sizes else None)
 
 
 def write_graph(graph: Graph, path_txt: str | Path, path_npz: str | Path) -> None:

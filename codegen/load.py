@@ -253,16 +253,18 @@ def _refuse_mixing(
     program: torch.export.ExportedProgram, shape: tuple[int, int], tainted: set[str], score: torch.fx.Node
 ) -> None:
     """Forward of 3 must equal three forwards of 1, and the score must vary."""
-    varies, finite = False, False
+    varies, finite, swayed = False, False, 0
     for scale in SCALES:
         batch = _random(3, shape, scale)
         together = _Runner(program).values(batch)
         alone = [_Runner(program).values(window[None]) for window in batch]
         # In other company the first window's score is the same to the last bits: a small share of the others shows.
+        # Once that may be rounding, where terms of a score cancel out: some of PyTorch's sums depend on company.
         moved = _Runner(program).values(torch.cat([batch[:1], -2 * batch[1:]]))
         for name in (spec.arg.name for spec in program.graph_signature.output_specs):
             apart = _close(together[name], torch.cat([one[name] for one in alone]))
-            if not apart or not _close(moved[name][:1], together[name][:1], 1e-6):
+            swayed += not _close(moved[name][:1], together[name][:1], 1e-6)
+            if not apart or swayed > 1:
                 spoiled = _first_mixing(program, shape, tainted) or score
                 raise refusal(spoiled, "mixes the windows of a batch; each window needs a score of its own")
         scores = together[score.name]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .ir import NAME, WIDTHS, Buffer, Graph, Op, dtype_of
-from .ops import TABLE, View, infer, is_enter, is_view, scratch, views
+from .ops import TABLE, View, infer, is_enter, is_view, remembered, scratch, views
 
 
 class VerifyError(AssertionError):
@@ -156,30 +156,40 @@ def _plan(graph: Graph) -> None:
             want[op.output.name] = op.output.bytes
             if scratch(op, shapes):
                 want[op.output.name + "/scratch"] = scratch(op, shapes)
+            if kept := remembered(op, shapes):
+                want[op.output.name + "/kept"] = kept
     _need(set(want) == set(plan.buffers), f"buffers {sorted(set(want) ^ set(plan.buffers))} are missing or too many")
-    room = {"arena": plan.window, "fixed": plan.fixed, "scores": 4}
+    room = {"arena": plan.window, "fixed": plan.fixed, "scores": 4, "state": plan.state}
+    stay = {op.output.name for op in graph.ops if remembered(op, shapes) is not None}
     for name, buffer in plan.buffers.items():
         _need(buffer.where in room, f"{name} lies in {buffer.where!r}")
         _need(buffer.size == want[name], f"{name} has {buffer.size} bytes of memory and needs {want[name]}")
         inside = buffer.offset >= 0 and buffer.offset + buffer.size <= room[buffer.where]
         _need(inside, f"{name} reaches out of {buffer.where}")
         _need((buffer.where == "fixed") == name.endswith("/scratch"), f"{name} lies in {buffer.where}")
+        _need((buffer.where == "state") == (name.removesuffix("/kept") in stay), f"{name} lies in {buffer.where}")
     score = lies[graph.outputs[0]]
     _need(
         score.root in plan.buffers and plan.buffers[score.root].where == "scores" and shapes[score.root] != (),
         "the score does not lie in the caller's array",
     )
-    for a, b in itertools.combinations(sorted(_lives(graph, lies), key=lambda life: life.first), 2):
-        same_place = a.buffer.where == b.buffer.where
-        overlap = (
-            same_place
-            and a.buffer.offset < b.buffer.offset + b.buffer.size
-            and b.buffer.offset < a.buffer.offset + a.buffer.size
-        )
-        if not overlap or a.last < b.first:
-            continue
-        legal = a.last == b.first and a.buffer == b.buffer and _may_overwrite(graph.ops[b.first], a, lies)
-        _need(legal, f"{a.name} and {b.name} are alive at once in the same memory")
+    stays = [(name, buffer) for name, buffer in plan.buffers.items() if buffer.where == "state"]
+    for (one, a), (other, b) in itertools.combinations(stays, 2):
+        _need(not _overlap(a, b), f"{one} and {other} are kept in the same memory")
+    for x, y in itertools.combinations(sorted(_lives(graph, lies), key=lambda life: life.first), 2):
+        _apart(graph, x, y, lies)
+
+
+def _overlap(a: Buffer, b: Buffer) -> bool:
+    return a.where == b.where and a.offset < b.offset + b.size and b.offset < a.offset + a.size
+
+
+def _apart(graph: Graph, a: Life, b: Life, lies: dict[str, View]) -> None:
+    """Neither tensor is overwritten while it is wanted; a begins first."""
+    if a.buffer.where == "state" or not _overlap(a.buffer, b.buffer) or a.last < b.first:
+        return
+    legal = a.last == b.first and a.buffer == b.buffer and _may_overwrite(graph.ops[b.first], a, lies)
+    _need(legal, f"{a.name} and {b.name} are alive at once in the same memory")
 
 
 def _may_overwrite(op: Op, old: Life, lies: dict[str, View]) -> bool:

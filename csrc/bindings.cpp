@@ -308,13 +308,20 @@ class Rules {
     std::vector<std::uint32_t> counts_;
 };
 
+/* Windows that a model should get at once: the more, the fewer times it reads its weights, but what it computes is to
+ * stay near. */
+std::size_t near_windows(const tsad_model &m) {
+    const std::size_t near = 1 << 20, fit = near / std::max<std::size_t>(m.arena_window, 1);
+    return std::clamp<std::size_t>(fit, 32, 64);
+}
+
 /*
  * A detector and its memory. It has one past, so it is for one thread at a time; calls from several take turns, which
  * keeps memory whole but leaves the order of samples to the caller.
  */
 class Detector {
   public:
-    Detector(std::shared_ptr<Model> model, std::optional<float> threshold, std::size_t batch,
+    Detector(std::shared_ptr<Model> model, std::optional<float> threshold, const std::optional<std::size_t> &windows,
              const std::optional<py::dict> &guard, const std::optional<py::dict> &events, std::size_t threads)
         : model_(std::move(model)) {
         tsad_config config;
@@ -330,7 +337,8 @@ class Detector {
         if (threads > 1)
             crew_ = std::make_unique<Crew>(*model_->model, threads);
         const tsad_model *const used = crew_ ? crew_->model() : model_->model;
-        batch = crew_ ? std::max(batch, crew_->batch()) : batch;
+        const std::size_t wanted = windows.value_or(near_windows(*model_->model));
+        const std::size_t batch = crew_ ? std::max(wanted, crew_->batch()) : wanted;
         const std::size_t size = tsad_memory_size(used, &config, batch);
         if (size == 0)
             throw py::value_error("batch: " + std::to_string(batch) + " windows at once are not possible; try 32");
@@ -730,13 +738,15 @@ PYBIND11_MODULE(_core, module) {
 
     py::class_<Detector>(module, "Detector",
                          "A detector with a past of its own: for one thread at a time (calls of several take turns).")
-        .def(py::init<std::shared_ptr<Model>, std::optional<float>, std::size_t, std::optional<py::dict>,
+        .def(py::init<std::shared_ptr<Model>, std::optional<float>, std::optional<std::size_t>, std::optional<py::dict>,
                       std::optional<py::dict>, std::size_t>(),
-             py::arg("model").none(false), py::arg("threshold") = py::none(), py::arg("batch") = 32,
+             py::arg("model").none(false), py::arg("threshold") = py::none(), py::arg("batch") = py::none(),
              py::arg("guard") = py::none(), py::arg("events") = py::none(), py::arg("threads") = 1,
              "`guard` and `events`, as in detector.json, instead of both of the model's own; what they leave out is "
              "off.\n\n"
-             "`batch`: windows that `score` gives the model at once; `threads`: so many share them, of a larger batch.")
+             "`batch`: windows that `score` gives the model at once, by default 32 to 64; `threads`: so many share "
+             "them, of\n"
+             "a larger batch.")
         .def("score", &Detector::score, py::arg("samples"),
              "Scores (n,) of samples (n, C) float32; NaN while warming up and where a value is not finite.")
         .def("run", &Detector::run, py::arg("samples"), py::arg("t") = py::none(), py::arg("finish") = true,

@@ -19,6 +19,7 @@ class Crew {
   public:
     Crew(const tsad_model &model, std::size_t threads) : model_(model), shared_(model), arenas_(threads) {
         shared_.forward = forward;
+        shared_.state_size = 0;                              /* of a stream, too, the threads take windows */
         shared_.arena_fixed = TSAD_ROUND_UP(sizeof(Crew *)); /* all that the arena holds is whose it is */
         shared_.arena_window = 0;
         for (auto &arena : arenas_)

@@ -111,13 +111,13 @@ typedef struct tsad_model {
 
     /*
      * n windows at stride one over W+n-1 contiguous slots -> scores (n) and, unless parts is NULL, parts (n, C). The
-     * score of a window does not depend on n or on its neighbours, bit for bit.
+     * score of a window does not depend on n or on its neighbours, bit for bit. May be NULL where there is a stream.
      */
     void (*forward)(const void *slots, size_t n, float *scores, float *parts, void *arena);
 
     /*
-     * Optional stream triple, NULL for a windowed model: the same scores, one slot at a time, with reused work. advance
-     * is called for every sample from the first on; what it gives before the W-th is not a score yet.
+     * Optional stream triple, NULL for a windowed model: the same scores bit for bit, one slot at a time, with reused
+     * work. advance is called for every sample from the first on; what it gives before the W-th is not a score yet.
      */
     uint32_t state_size; /* bytes of state, a multiple of TSAD_ALIGN; 0 for a windowed model */
     void (*state_reset)(void *state);

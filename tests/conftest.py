@@ -1,6 +1,7 @@
 """What all tests share: a fresh Python that has only what is installed, and servers on loopback."""
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
@@ -17,6 +18,9 @@ import pytest
 
 TOGETHER = {"pipeline", "shipping"}
 """Folders whose tests share what takes long to make."""
+
+if ccache := shutil.which("ccache"):  # tests compile the same kernels a hundred times, each in a folder of its own
+    os.environ.setdefault("CMAKE_C_COMPILER_LAUNCHER", ccache)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -50,6 +54,14 @@ def needed(program: str, package: str) -> str:
     if found is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{program} is not installed ({package})")
     return found
+
+
+@pytest.fixture(scope="module")
+def script() -> Iterator[Callable[[str], Any]]:
+    """A script of benchmarks/ as a module, by its name; scripts find each other by name, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+        yield importlib.import_module
 
 
 def free_port() -> int:

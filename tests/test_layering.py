@@ -29,7 +29,7 @@ PYTHON_LAYERS = [
         "mlem_file",
         "deploy",
     ],
-    ["models", "metrics", "floors", "scoring", "plots", "detector", "weights", "spot"],
+    ["models", "metrics", "floors", "scoring", "plots", "detector", "weights", "spot", "bulk"],
     ["data", "origin", "params", "twin", "processes", "rounding", "adjusted", "untrusted", "float32", "_core"],
     ["files", "vus"],
 ]
@@ -39,7 +39,8 @@ COMPILING = {"stages", "own_model", "entity", "integers", "integer_proof"}
 CODEGEN_LAYERS = [
     ["__init__"],
     ["precision"],
-    ["load", "passes", "emit", "diverge", "provenance"],
+    ["load", "emit", "diverge", "provenance"],
+    ["passes", "program"],
     ["translate", "verify", "interpret", "config", "unrolled"],
     ["ctext"],
     ["ops"],
@@ -51,10 +52,11 @@ C_INCLUDES = {
         f"csrc/{part}": {"tsad.h", "tsad_parts.h"}
         for part in ("tsad.c", "tsad_guard.c", "tsad_event.c", "tsad_parts.h")
     },
-    "csrc/arch": {"kernels.h", "elementary.h", "functions.h"},
+    "csrc/arch": {"kernels.h", "cells.h", "elementary.h", "functions.h", "integer.h", "panels.h"},
     "csrc/kernels": {
         "kernels.h",
         "kernels_s16.h",
+        "cells.h",
         "centre.h",
         "elementary.h",
         "functions.h",

@@ -16,6 +16,7 @@ from .edges import DEQUANTISE, ENTER_S16, QUANTISE
 from .elementwise import BINARY, ENTER, LEAKY_RELU, UNARY
 from .functions import FUNCTIONS
 from .gather import TAKE
+from .kept import KEPT
 from .matrix import BMM, LINEAR
 from .matrix_s8 import MATRIX_S8
 from .normalise import ROWS
@@ -25,7 +26,7 @@ from .recurrent_s8 import RECURRENT_S8
 from .reduce import REDUCTIONS, RUNNING_SUM, VARIANCE
 from .rowwise_s16 import ROWWISE_S16
 from .shape import MOVES
-from .spec import Argument, Array, Call, Constant, Data, Inputs, Scratch, Shape, Spec, Symbol
+from .spec import Argument, Array, Call, Constant, Data, Inputs, Kept, Scratch, Shape, Spec, Symbol
 from .view import View, dense_strides
 
 _MATRIX = (ENTER, LINEAR, CONV1D, *RECURRENT, BMM)
@@ -34,7 +35,7 @@ _POINTWISE = (*UNARY, *FUNCTIONS, LEAKY_RELU, *BINARY, *DECISIONS)
 _POOLS = (MAX_POOL, MEAN_POOL)
 _PRODUCTS_S8 = (*MATRIX_S8, *RECURRENT_S8, BMM_S16)
 _INTEGER = (ENTER_S16, *_PRODUCTS_S8, *UNARY_S16, *BINARY_S16, *ROWWISE_S16, MAX_POOL_S16, QUANTISE, DEQUANTISE)
-_ALL = (*_MATRIX, *_POINTWISE, *ROWS, *_POOLS, *_AXES, *MOVES, TAKE, *_INTEGER)
+_ALL = (*_MATRIX, *_POINTWISE, *ROWS, *_POOLS, *_AXES, *MOVES, TAKE, *_INTEGER, *KEPT)
 
 TABLE: dict[str, Spec] = {spec.kind: spec for spec in _ALL}
 
@@ -110,10 +111,16 @@ def scratch(op: Op, shapes: dict[str, Shape]) -> int:
     return TABLE[op.kind].scratch([shapes[name] if name else () for name in op.inputs], op.attrs)
 
 
+def remembered(op: Op, shapes: dict[str, Shape]) -> int | None:
+    """Bytes that it keeps from sample to sample beside its output; None for an operator that keeps nothing."""
+    state = TABLE[op.kind].state
+    return None if state is None else state([shapes[name] if name else () for name in op.inputs], op.attrs)
+
+
 def ops_table() -> str:
     """The table for the README, in markdown."""
     lines = ["| operator | computes | from PyTorch's |", "|---|---|---|"]
-    for spec in TABLE.values():
+    for spec in (spec for spec in TABLE.values() if spec.state is None):
         lines.append(f"| {spec.kind} | {spec.summary.replace('|', chr(92) + '|')} | {', '.join(spec.aten) or '-'} |")
     lines.append(f"| - | nothing | {', '.join(NOTHING)} |")
     return "\n".join(lines) + "\n"
@@ -129,6 +136,7 @@ __all__ = [
     "Constant",
     "Data",
     "Inputs",
+    "Kept",
     "Scratch",
     "Shape",
     "Spec",
@@ -141,6 +149,7 @@ __all__ = [
     "mac",
     "numbered",
     "ops_table",
+    "remembered",
     "scratch",
     "views",
 ]

@@ -65,6 +65,7 @@ QUANTISE = integer_row(
     sample=lambda r: ([small_shape(r)], {"scale": r.choice([0.5, 100.0, 3e4]), "limit": r.choice([100, 32767])}),
     calls=lambda op, views: _strided_calls("quantise_s16", op, views),
     writes="s16",
+    pointwise=True,
 )
 
 DEQUANTISE = integer_row(
@@ -78,4 +79,5 @@ DEQUANTISE = integer_row(
     sample=lambda r: ([small_shape(r)], {"scale": r.choice([0.001, 2.0])}),
     calls=lambda op, views: _strided_calls("dequantise_s16", op, views),
     reads=("s16",),
+    pointwise=True,
 )

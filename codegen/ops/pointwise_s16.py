@@ -43,6 +43,7 @@ def _unary(
         in_place=(0,),
         reads=("s16",),
         writes="s16",
+        pointwise=True,
     )
 
 
@@ -112,6 +113,7 @@ def _binary(
         in_place=(0, 1),
         reads=("s16",),
         writes="s16",
+        pointwise=True,
     )
 
 

@@ -42,13 +42,18 @@ class Scratch:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """An argument: pointer to what the operator remembers beside its output."""
+
+
+@dataclass(frozen=True)
 class Symbol:
     """An argument: a name of kernels.h."""
 
     name: str
 
 
-Argument = Data | Constant | Scratch | Symbol | int | float | tuple[int, ...]
+Argument = Data | Constant | Scratch | Kept | Symbol | int | float | tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,8 @@ class Spec:
     """Each element depends on the elements at the same place, under broadcasting; in which order, is no matter."""
     recurrent: bool = False
     """Its rounding errors feed back, so that no bound by counting roundings holds."""
+    state: Callable[[Sequence[Shape], Attrs], int] | None = None
+    """For operators that remember from sample to sample, as their output does: bytes of what they keep beside it."""
 
 
 def same_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:

@@ -12,6 +12,8 @@ fuse         an activation joins the matrix product before it, a weight and a bi
 quantise     where asked for: matrix products, and what comes before them, in integers
 layout       weights are packed as kernels want them; copies where a view will not do
 plan         every tensor gets its place in memory
+
+Of what `layout` left, `stream` makes the same model sample by sample, where that saves work.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from .quantise import quantise
 from .simplify import simplify
 from .sink import sink
 from .split_enter import split_enter
+from .stream import Streamed, stream
 from .trim import trim
 
 PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
@@ -76,4 +79,4 @@ def run(graph: Graph, quantised: Callable[[Graph], Graph] | None = None) -> tupl
     return tuple(found)
 
 
-__all__ = ["PASSES", "quantise", "run"]
+__all__ = ["PASSES", "Streamed", "quantise", "run", "stream"]

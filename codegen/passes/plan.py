@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 from ..ir import Buffer, Graph, Op, Plan
-from ..ops import TABLE, View, is_enter, is_view, scratch, views
+from ..ops import TABLE, View, is_enter, is_view, remembered, scratch, views
 
 
 @dataclass
@@ -29,7 +29,7 @@ def plan(graph: Graph) -> Graph:
     score = lies[graph.outputs[0]].root
     buffers: dict[str, Buffer] = {}
     blocks: dict[str, Block] = {}
-    fixed = 0
+    fixed = state = 0
     for i, op in enumerate(graph.ops):
         name = op.output.name
         if is_view(op) or is_enter(op):
@@ -37,6 +37,14 @@ def plan(graph: Graph) -> Graph:
         if needed := scratch(op, shapes):
             buffers[name + "/scratch"] = Buffer("fixed", 0, needed)
             fixed = max(fixed, needed)
+        kept = remembered(op, shapes)
+        if kept is not None:
+            buffers[name] = Buffer("state", state, op.output.bytes)
+            state += op.output.bytes
+            if kept:
+                buffers[name + "/kept"] = Buffer("state", state, kept)
+                state += kept
+            continue
         if name == score:
             buffers[name] = Buffer("scores", 0, op.output.bytes)
             continue
@@ -59,7 +67,7 @@ def plan(graph: Graph) -> Graph:
         buffers.update((name, Buffer("arena", at, block.size)) for name in block.names)
     window = max((at + block.size for at, block in placed), default=0)
     # Sizes in the ABI are multiples of 8 bytes.
-    return replace(graph, plan=Plan(fixed + fixed % 8, window + window % 8, buffers))
+    return replace(graph, plan=Plan(fixed + fixed % 8, window + window % 8, buffers, state + state % 8))
 
 
 def _last_reads(graph: Graph, lies: dict[str, View]) -> dict[str, int]:

@@ -10,12 +10,7 @@ from dataclasses import replace
 
 from ..ir import Attr, Graph, Op, Tensor, fresh, prune, substitute
 from ..ops import TABLE, Shape
-from ..ops.reduce import REDUCTIONS
-
-Steps = tuple[int, int]
-"""First, and behind the last."""
-SLIDING = {"conv1d", "max_pool", "mean_pool"}
-REDUCING = {spec.kind for spec in REDUCTIONS}
+from .support import SLIDING, Steps, number, padding, reads, whole
 
 
 def trim(graph: Graph) -> Graph:
@@ -40,7 +35,7 @@ def _padding(graph: Graph) -> Graph:
                     sum(shapes[name][1] for name in names)
                     for names in (cat.inputs[: inner[0]], cat.inputs[inner[0] + 1 :])
                 )
-                attrs = {**op.attrs, "left": _attr(op, "left") + left, "right": _attr(op, "right") + right}
+                attrs = {**op.attrs, "left": number(op, "left") + left, "right": number(op, "right") + right}
                 op = replace(op, inputs=(cat.inputs[inner[0]], *op.inputs[1:]), attrs=attrs)
         ops.append(op)
     return prune(replace(graph, ops=tuple(ops)))
@@ -76,11 +71,11 @@ class _Trimming:
     def _ask(self) -> None:
         """Fill `need`, from the last operator up."""
         for op in reversed(self.graph.ops):
-            name, whole = op.output.name, self._whole(op.output.name)
-            steps = self.need.get(name, whole)
+            name, all_of_it = op.output.name, self._whole(op.output.name)
+            steps = self.need.get(name, all_of_it)
             parts = None if name in self.graph.outputs else self._parts(op, steps)
             if parts is None:
-                steps = whole
+                steps = all_of_it
                 parts = self._parts(op, steps) or {}
             self.need[name] = steps
             for i, used in enumerate(op.inputs):
@@ -91,69 +86,21 @@ class _Trimming:
             self.need[name] = self._whole(name)
 
     def _whole(self, name: str) -> Steps:
-        shape = self.old[name] if name else ()
-        return (0, shape[1]) if len(shape) > 1 else (0, 0)
+        return whole(self.old[name] if name else ())
 
     def _parts(self, op: Op, steps: Steps) -> dict[int, Steps] | None:
-        """The steps of its inputs that the operator reads for these of its output; None where it cannot give less.
-
-        Inputs that are not named are read whole.
-        """
-        shapes, rank = [self.old[name] if name else () for name in op.inputs], len(op.output.shape)
-        first, last = steps[0], steps[1] - 1
-        dim, dims = op.attrs.get("dim", 0), op.attrs.get("dims")
-        if op.kind in SLIDING:
-            stride, dilation, left = (_attr(op, name) for name in ("stride", "dilation", "left"))
-            taps = shapes[1][2] if op.kind == "conv1d" else _attr(op, "taps")
-            start = max(0, first * stride - left)
-            stop = min(shapes[0][1], last * stride - left + dilation * (taps - 1) + 1)
-            return {0: (start, stop)} if start < stop else None  # they see nothing but padding
-        if op.kind == "slice" and dim == 1:
-            start, step = _attr(op, "start"), _attr(op, "step")
-            return {0: (start + first * step, start + last * step + 1)}
-        if op.kind == "select" and dim == 1:
-            index = _attr(op, "index")
-            return {0: (index, index + 1)} if steps == self._whole(op.output.name) else None
-        if TABLE[op.kind].pointwise:
-            return self._broadcast(op, steps, shapes)
-        alike = (
-            (op.kind == "linear" and rank > 2)
-            or (op.kind == "bmm" and rank == 3)
-            or (op.kind in {"slice", "select", "take", "softmax", "cumsum"} and isinstance(dim, int) and dim > 1)
-            or (op.kind == "permute" and isinstance(dims, tuple) and dims[:2] == (0, 1))
-            or (op.kind in REDUCING and isinstance(dims, tuple) and dims[0] > 1)
-            or (op.kind == "normalise" and _attr(op, "axes") < rank - 1)
-        )
-        if alike:
-            return {0: steps}
-        return dict.fromkeys(range(len(shapes)), steps) if op.kind == "cat" and dim != 1 else None
-
-    def _broadcast(self, op: Op, steps: Steps, shapes: list[Shape]) -> dict[int, Steps] | None:
-        if len(op.output.shape) < 2:
-            return None
-        found = {}
-        for i, shape in enumerate(shapes):
-            axis = len(shape) - len(op.output.shape) + 1
-            if axis >= 0 and shape[axis] > 1:
-                if axis != 1 and op.inputs[i] not in self.constants:
-                    return None  # its steps are no axis 1
-                found[i] = steps
-        return found
+        return reads(op, steps, self.old, self.constants)
 
     def _attrs(self, op: Op, steps: Steps, parts: dict[int, Steps]) -> dict[str, Attr]:
         """Attributes that count steps, counted anew from the first one that is there."""
         attrs = dict(op.attrs)
         have = self.need[op.inputs[0]] if op.inputs and op.inputs[0] in self.need else (0, 0)
         if op.kind in SLIDING and parts:
-            (start, stop), stride, dilation = parts[0], _attr(op, "stride"), _attr(op, "dilation")
-            taps = self.old[op.inputs[1]][2] if op.kind == "conv1d" else _attr(op, "taps")
-            left = _attr(op, "left") + start - steps[0] * stride
-            right = (steps[1] - steps[0] - 1) * stride + dilation * (taps - 1) + 1 - left - (stop - start)
-            attrs.update(left=left, right=right)
+            attrs.update(padding(op, steps, parts[0], self.old))
         elif op.kind == "slice" and attrs["dim"] == 1:
             attrs.update(start=parts[0][0] - have[0], stop=parts[0][1] - have[0])
         elif op.kind == "select" and attrs["dim"] == 1:
-            attrs.update(index=_attr(op, "index") - have[0])
+            attrs.update(index=number(op, "index") - have[0])
         return attrs
 
     def _cut(self, op: Op, i: int, part: Steps) -> str:
@@ -175,12 +122,6 @@ class _Trimming:
             bounds = {"dim": 1, "start": part[0] - have[0], "stop": part[1] - have[0], "step": 1}
             self.ops.append(Op("slice", (name,), made, bounds, op.sources))
         return self.cuts[name, part]
-
-
-def _attr(op: Op, name: str) -> int:
-    value = op.attrs[name]
-    assert isinstance(value, int)
-    return value
 
 
 def _resized(shape: Shape, steps: Steps) -> Shape:

@@ -84,6 +84,23 @@ void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last,
                      float *y, size_t y_pitch, float *scratch);
 
 /*
+ * Of streams only: one window (n is 1), which is one sample; y, h and c stay as they are until the next one.
+ *
+ * keep.c: y (steps, size) moves up by a step, and its last one becomes x (size).
+ *
+ * flight.c: one layer for the windows under way: row r of h and c (steps, hidden) is the window that began r samples
+ * ago. It sees row r of x (steps, in), or where `same` is 1 the one x (in). scratch, in floats: with m the smaller of
+ * steps and 40, lstm (4 * m + 6) * hidden, gru (6 * m + 4) * hidden.
+ */
+void TSAD_K(keep_f32)(size_t n, size_t steps, size_t size, const float *x, size_t x_pitch, float *y, size_t y_pitch);
+void TSAD_K(lstm_flight_f32)(size_t n, size_t steps, int same, size_t in, size_t hidden, const float *x, size_t x_pitch,
+                             const float *w_ih, const float *w_hh, const float *b, const float *h0, const float *c0,
+                             float *h, size_t h_pitch, float *c, float *scratch);
+void TSAD_K(gru_flight_f32)(size_t n, size_t steps, int same, size_t in, size_t hidden, const float *x, size_t x_pitch,
+                            const float *w_ih, const float *w_hh, const float *b_ih, const float *b_hh, const float *h0,
+                            float *h, size_t h_pitch, float *scratch);
+
+/*
  * conv1d.c: x (rows, steps, in) with strides xs -> y (rows, out_steps, out) = act(x * w + b), dense. Output t sees the
  * steps t * stride + tap * dilation - before; beyond x's they are zeros. b (out) may be NULL. Terms of a sum: tap by
  * tap, channel by channel. Channels fall into `groups`, each with its own outputs.

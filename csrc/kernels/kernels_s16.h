@@ -111,6 +111,10 @@ void TSAD_K(bmm_s16)(size_t n, size_t count, size_t rows, size_t in, size_t out,
 /* moves_s16.c: as copy_f32 and max_pool_f32 */
 void TSAD_K(copy_s16)(size_t n, const size_t d[3], const int16_t *x, size_t x_pitch, const size_t xs[3], int16_t *y,
                       size_t y_pitch, const size_t ys[3]);
+
+/* keep.c: as keep_f32 */
+void TSAD_K(keep_s16)(size_t n, size_t steps, size_t size, const int16_t *x, size_t x_pitch, int16_t *y,
+                      size_t y_pitch);
 void TSAD_K(max_pool_s16)(size_t n, size_t rows, size_t steps, size_t channels, size_t out_steps, size_t taps,
                           size_t stride, size_t dilation, size_t before, const int16_t *x, size_t x_pitch,
                           const size_t xs[3], int16_t *y, size_t y_pitch);

@@ -222,13 +222,13 @@ class Resampled:
     def _interval(self, name: str, curve: NDArray[np.float64], *compared: Sequence[Row]) -> list[float] | None:
         """Student's t times the bootstrap's standard error, widened by sqrt(n / (n - 1)) since draws of n from n spread
         less than n from a population (Hesterberg, The American Statistician 2015). None below two families."""
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
         known = np.all([[_has(name, row) for row in rows] for rows in compared], axis=0)
         n, draws = len(set(self.members[known])), curve[1:][~np.isnan(curve[1:])]
         if n < 2 or np.isnan(curve[0]):
             return None
-        half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.sqrt(n / (n - 1)) * draws.std())
+        half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2) * np.sqrt(n / (n - 1)) * draws.std())
         return [float(curve[0]) - half, float(curve[0]) + half]
 
 

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .bulk import decide
 from .rounding import MARGIN, ULPS
-from .twin import EVENT, decide
+from .twin import EVENT
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,17 @@ Owns nothing about time: guard, window, threshold and events are those of tsad.h
 
 from __future__ import annotations
 
+import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-
-from .files import write_whole
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
     from . import _core
 
 
@@ -85,9 +86,9 @@ class Detector:
 
         if path is None:
             return cls(_core.reference(isa), threshold, threads)
-        if not Path(path).is_file():
+        if not os.path.isfile(path):
             raise ValueError(f"{path}: no such model library; `tsad convert` makes them")
-        return cls(_core.Model(str(Path(path).resolve()), isa), threshold, threads)
+        return cls(_core.Model(os.path.realpath(path), isa), threshold, threads)
 
     @property
     def threshold(self) -> float:
@@ -196,7 +197,7 @@ class Detector:
         RuntimeError
             The file holds no whole baseline of this model.
         """
-        if not Path(file).is_file():
+        if not os.path.isfile(file):
             raise ValueError(f"{file}: no such baseline; learn_baseline makes one")
         with self._turn:
             self._detector.load_baseline(self._slots(file))
@@ -216,7 +217,10 @@ class Detector:
     def _slots(self, file: str | Path) -> bytes:
         """Two slots; what a file does not hold is as erased flash."""
         room = 2 * self._detector.baseline_size
-        held = Path(file).read_bytes() if Path(file).is_file() else b""
+        held = b""
+        if os.path.isfile(file):
+            with open(file, "rb") as kept:
+                held = kept.read()
         return held[:room].ljust(room, b"\xff")
 
     def _checked(self, values: NDArray[Any]) -> NDArray[np.float32]:
@@ -230,5 +234,10 @@ class Detector:
 
 def _write_slot(file: str | Path, slots: bytes, image: bytes, slot: int) -> None:
     """The slots with a new image in one of them take the file's place at once."""
+    # Not before they are used: a first score shall come soon.
+    from pathlib import Path
+
+    from .files import write_whole
+
     size = len(image)
     write_whole(Path(file), slots[: slot * size] + image + slots[(slot + 1) * size :])

@@ -130,7 +130,7 @@ def export(folder: Path, out: Path) -> str:
             "schema": 1,
             "model": detector.model.id,
             "weight_bytes": int(sum(values.nbytes for _, values in detector.model.weights)),
-            "memory_bytes": detector.model.memory,
+            "memory_bytes": memory((folder / f"{name}.h").read_text()),
             "kernels": sources,
             "overlays": faster,
         }
@@ -178,7 +178,7 @@ def kernels(model: str, folder: Path) -> set[str]:
     """
     owner = {name: file for file in folder.glob("*.c") for name in defined(file.read_text())}
     found: set[Path] = set()
-    todo = [model]
+    todo = [re.sub(r"^#if(def| defined) TSAD_HOST\b.*?^#endif$", "", model, flags=re.M | re.S)]  # hosts have more forms
     while todo:
         named = {owner[name] for name in re.findall(r"TSAD_K\((\w+)\)", todo.pop()) if name in owner}
         # What kernels.h and its parts name is declared there, not called.
@@ -186,6 +186,19 @@ def kernels(model: str, folder: Path) -> set[str]:
         todo += [each.read_text() for each in inlined]
         found |= named
     return {file.name for file in found}
+
+
+def memory(header: str) -> int:
+    """Bytes that a model's detector takes on a board, as its header says: a host's may take more, to be faster.
+
+    Examples
+    --------
+    >>> memory(" * RAM    848 bytes, 320 of them arena")
+    848
+    """
+    found = re.search(r"^ \* RAM +(\d+) bytes", header, re.M)
+    assert found is not None
+    return int(found[1])
 
 
 def defined(source: str) -> list[str]:

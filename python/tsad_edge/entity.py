@@ -272,10 +272,11 @@ def proof(
     """
     from . import codegen, toolchain
     from .boards import board, judged_on
+    from .bulk import guard
     from .check import Evidence, judge, judge_board, run_edge, traced, write_csv
     from .detector import Detector
     from .spot import held_against
-    from .twin import ERR_INPUT, NOT_FINITE, guard, smooth
+    from .twin import ERR_INPUT, NOT_FINITE, smooth
 
     window = detector["window"]
     library = toolchain.library(native, c_name)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .twin import decide, smooth
+from .bulk import decide, guard
+from .twin import smooth
 
 if TYPE_CHECKING:
     from .data import Series
@@ -61,7 +62,6 @@ def proof(
     from .check import judge_board, run_edge
     from .detector import Detector
     from .spot import held_against
-    from .twin import guard
 
     library, counted = toolchain.library(native, c_name), Counted(graph)
     core = Detector.load(library).run(series.values, series.t)

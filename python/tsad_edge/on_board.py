@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boards import Port, Told, board, build_one, feed, identity, judged_on, model_name
+from .bulk import guard
 from .data.table import read_table
 from .files import read_json
-from .twin import guard
 
 
 def run_csv(board_name: str, folder: Path, csv: Path, port: str | None, events: bool) -> str:

@@ -158,8 +158,8 @@ def _both(
     """PyTorch's scores of a guarded series, float32 and float64."""
     import torch
 
+    from .bulk import guard
     from .scoring import one_thread, score_series
-    from .twin import guard
 
     seen = guard(series.values, series.t, rules)
     with one_thread():

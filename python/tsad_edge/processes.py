@@ -16,7 +16,7 @@ from typing import Any
 from .files import uninterrupted
 
 
-def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], preload: str) -> list[Any]:
+def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], preload: tuple[str, ...]) -> list[Any]:
     """Do ``work(*job)`` for all jobs, in as many processes as there are cores; the first error ends them all.
 
     Parameters
@@ -26,8 +26,8 @@ def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], prelo
     work : callable
         A module's function, so that it can be named to another process.
     jobs : list of tuple
-    preload : str
-        Module imported once, by the process from which the others are forked: PyTorch starts once.
+    preload : tuple of str
+        Modules imported once, by the process from which the others are forked: PyTorch starts once.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def each(what: str, work: Callable[..., Any], jobs: list[tuple[Any, ...]], prelo
 
     console = Console(stderr=True)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload])
+    context.set_forkserver_preload(list(preload))
     others = set(multiprocessing.active_children())
     workers = min(len(jobs), len(os.sched_getaffinity(0)))
     columns = (*Progress.get_default_columns(), TimeElapsedColumn())  # one job moves no bar, but the clock

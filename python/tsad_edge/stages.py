@@ -56,6 +56,9 @@ EPOCH = 100_000_000_000
 UNTRAINED = 5
 """Untrained nets that stand beside a trained one, each with its own draw of weights."""
 
+PYTORCH = ("torch._dynamo", "tsad_edge.train", "tsad_edge.codegen.load")
+"""Imported once by a stage with PyTorch. The first is larger than the rest, and what reads a graph wants it."""
+
 
 def require_version() -> None:
     """Raise a ValueError where requirements.txt names another tsad-edge than the installed one.
@@ -105,7 +108,7 @@ def train(params: Params) -> None:
 
     with replaced(ARTIFACTS) as (out,):
         jobs = [(out / entity, entity, params.train, params.seed) for entity in _listed(entities(VALUES), VALUES)]
-        each("train", _train_one, jobs, preload="tsad_edge.train")
+        each("train", _train_one, jobs, preload=PYTORCH)
 
 
 def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
@@ -177,17 +180,18 @@ def test(params: Params) -> None:
     entities = sorted(path.parent.name for path in ARTIFACTS.glob("*/detector.json"))
     with replaced(SCORES) as (out,):
         jobs = [(out, entity, params.test.batch, params.seed) for entity in _listed(entities, ARTIFACTS)]
-        each("test", _test_one, jobs, preload="tsad_edge.scoring")
+        each("test", _test_one, jobs, preload=(*PYTORCH, "sklearn.decomposition"))
 
 
 def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
     import torch
 
+    from .bulk import guard
     from .data import load_meta, load_values
     from .floors import FLOORS
     from .models import MODELS, Hyper
     from .scoring import load, score_series
-    from .twin import guard, smooth
+    from .twin import smooth
 
     torch.set_num_threads(1)  # entities run in parallel
     meta, detector = load_meta(VALUES, entity), read_json(ARTIFACTS / entity / "detector.json")
@@ -243,7 +247,8 @@ def evaluate(params: Params) -> None:
     drawn = set(entities[: params.evaluate.plot_entities])
     with replaced(PLOTS) as (out,):
         jobs = [(entity, out if entity in drawn else None) for entity in entities]
-        verdicts = dict(zip(entities, each("evaluate", _evaluate_one, jobs, preload="tsad_edge.metrics"), strict=True))
+        found = each("evaluate", _evaluate_one, jobs, preload=("tsad_edge.metrics",))
+    verdicts = dict(zip(entities, found, strict=True))
     abouts = {entity: read_json(SCORES / f"{entity}.json") for entity in entities}
     write_json(METRICS, {"schema": 1, **summarise(verdicts, abouts, params.seed)})
 
@@ -251,9 +256,9 @@ def evaluate(params: Params) -> None:
 def _evaluate_one(entity: str, plots_dir: Path | None) -> dict[str, dict[str, Any]]:
     """What scored -> its verdict; where nobody labelled the series, "unlabelled" -> what can be counted."""
     from . import metrics, plots
+    from .bulk import decide
     from .data import load_labels
     from .spot import held_against
-    from .twin import decide
 
     about, truth = read_json(SCORES / f"{entity}.json"), load_labels(LABELS, entity)
     start = about["test_start"]  # training has seen what lies before
@@ -298,7 +303,7 @@ def convert(params: Params) -> None:
     names = codegen.c_names(entities)
     with replaced(GENERATED) as (out,):
         jobs = [(out / c_name, entities[detector], detector) for detector, c_name in names.items()]
-        costs = dict(zip(names, each("convert", _convert_one, jobs, preload="torch"), strict=True))
+        costs = dict(zip(names, each("convert", _convert_one, jobs, preload=PYTORCH), strict=True))
         toolchain.build(out, NATIVE)
         on_boards = {board: _board_cost(board, out, entities, names) for board in params.convert.boards}
     libraries = {detector: toolchain.library(NATIVE, names[detector]) for detector in names}
@@ -367,9 +372,9 @@ def check(params: Params) -> None:
     in_integers = [name for name in compiled if "precision" in told[name]]
     with replaced(CHECKED) as (out,):
         jobs = [(GENERATED / name, out, params.check.boards) for name in compiled if name not in in_integers]
-        verdicts = dict(each("check", _check_one, jobs, preload="tsad_edge.check"))
+        verdicts = dict(each("check", _check_one, jobs, preload=("tsad_edge.check",)))
         more = [(GENERATED / name, out, params.check.boards) for name in in_integers]
-        quantised = dict(each("check s8", _check_integers, more, preload="tsad_edge.check")) if more else {}
+        quantised = dict(each("check s8", _check_integers, more, preload=("tsad_edge.check",))) if more else {}
     found = summarise(verdicts, params.check.max_band_share)
     if quantised:
         found["s8"] = integer_proof.summarise(quantised, params.check.least_event_f1, params.check.most_vus_pr_lost)
@@ -465,10 +470,10 @@ def report(params: Params, against: str | None = None) -> str:
 
 def _seen(about: dict[str, Any]) -> Any:
     """What the report draws of one entity, from scores/<entity>.json and what else the stages left of it."""
+    from .bulk import decide
     from .data import load_labels, load_meta
     from .report.seen import Seen
     from .spot import held_against
-    from .twin import decide
 
     entity, start = about["entity"], about["test_start"]
     meta, truth, traced = load_meta(VALUES, entity), load_labels(LABELS, entity), None

@@ -84,30 +84,51 @@ def guard(values: NDArray[np.float32], t: NDArray[np.int64], rules: Mapping[str,
     >>> seen.samples.ravel().tolist(), seen.quality.tolist()
     ([0.0, 0.0, 1.0, 1.0, 9.0], [0, 72, 0, 72, 8])
     """
-    limits = _Limits(rules, values.shape[1])
-    taken, samples = [], []
-    quality, emptied = np.zeros(len(values), np.uint8), np.zeros(len(values), np.bool_)
-    refused = np.zeros(len(values), np.int8)
-    before: int | None = None
-    past: _Past | None = None
-    none, never = np.zeros(values.shape[1], bool), np.zeros(values.shape[1], np.int64)
-    for i, (x, now) in enumerate(zip(values, t.tolist(), strict=True)):
-        moved = 0 if before is None else now - before
+    watch = Watch(rules, values.shape[1])
+    looks = [watch.look(x, now) for x, now in zip(values, t.tolist(), strict=True)]
+    taken = np.flatnonzero([look.taken is not None for look in looks])
+    samples = np.array([looks[i].taken for i in taken], np.float32).reshape(-1, values.shape[1])
+    quality = np.array([look.quality for look in looks], np.uint8)
+    resets = np.array([look.reset for look in looks], np.bool_)
+    refused = np.array([look.refused for look in looks], np.int8)
+    return Guarded(taken, samples, quality, resets, refused)
+
+
+class Look(NamedTuple):
+    """What becomes of one sample."""
+
+    quality: int
+    reset: bool
+    refused: int
+    taken: NDArray[np.float32] | None  # (C,) as it goes into the window; None: it is left out
+
+
+class Watch:
+    """The guard from sample to sample: its rules, and what it remembers; `bulk` goes on from there."""
+
+    def __init__(self, rules: Mapping[str, Any], channels: int) -> None:
+        self.limits = _Limits(rules, channels)
+        self.before: int | None = None
+        """Time of the last sample that was not refused."""
+        self.past: Past | None = None
+        self.none, self.never = np.zeros(channels, bool), np.zeros(channels, np.int64)
+
+    def look(self, x: NDArray[np.float32], now: int) -> Look:
+        """One sample (C,) at its time."""
+        limits, moved = self.limits, 0 if self.before is None else now - self.before
         found = STEP_BACK if moved < 0 else GAP if moved > limits.gap_most and limits.looks & GAP else 0
-        if before is not None and (moved == 0 or (moved < 0 and not limits.looks & STEP_BACK)):
-            refused[i] = ERR_TIME
-            continue
-        reset, left_out, hold = found & limits.resets != 0, False, none
-        known = None if reset else past
+        if self.before is not None and (moved == 0 or (moved < 0 and not limits.looks & STEP_BACK)):
+            return Look(0, False, ERR_TIME, None)
+        reset, left_out, hold = found & limits.resets != 0, False, self.none
+        known = None if reset else self.past
 
         doubts = limits.doubts(x, known)
         if doubts.any():
             found |= int(np.bitwise_or.reduce(doubts))
             if found & NOT_FINITE and not limits.looks & NOT_FINITE:
-                refused[i] = ERR_INPUT
-                continue
+                return Look(0, False, ERR_INPUT, None)
             to_hold = doubts & limits.holds != 0
-            hold = to_hold & (known.held < limits.hold_most) if known else none
+            hold = to_hold & (known.held < limits.hold_most) if known else self.none
             resetting = doubts & limits.resets | np.where(to_hold & ~hold, doubts & limits.holds, 0)
             left_out = bool((resetting & (NOT_FINITE | OUT_OF_RANGE)).any())
             reset |= bool(resetting.any())
@@ -115,27 +136,24 @@ def guard(values: NDArray[np.float32], t: NDArray[np.int64], rules: Mapping[str,
                 left_out = True
             elif hold.any():
                 found |= HELD
-        before, quality[i], emptied[i] = now, found, reset
-        past = None if reset else past
+        self.before, past = now, None if reset else self.past
+        self.past = past
         if left_out:
-            continue
+            return Look(found, reset, 0, None)
 
         if past is None:
-            past = _Past(x, never + 1, never)
-        elif hold is none:
-            past = _Past(x, np.where(x == past.last, past.same + 1, 1), never)
+            self.past = Past(x, self.never + 1, self.never)
+        elif hold is self.none:
+            self.past = Past(x, np.where(x == past.last, past.same + 1, 1), self.never)
         else:
             same = np.where(x == past.last, past.same + 1, 1)
-            past = _Past(
+            self.past = Past(
                 np.where(hold, past.last, x), np.where(hold, past.same, same), np.where(hold, past.held + 1, 0)
             )
-        taken.append(i)
-        samples.append(past.last)
-    kept = np.array(samples, np.float32).reshape(-1, values.shape[1])
-    return Guarded(np.array(taken, np.intp), kept, quality, emptied, refused)
+        return Look(found, reset, 0, self.past.last)
 
 
-class _Past(NamedTuple):
+class Past(NamedTuple):
     """What a window that is not empty knows of each channel (C,): the value taken last, how often, how long held."""
 
     last: NDArray[np.float32]
@@ -158,7 +176,7 @@ class _Limits:
         self.jump_most, self.stuck_from = numbers("jump_most", np.float32), numbers("stuck_from", np.int64)
         self.hold_most, self.gap_most = rules.get("hold_most", 0), rules.get("gap_most", 0)
 
-    def doubts(self, x: NDArray[np.float32], past: _Past | None) -> NDArray[np.int64]:
+    def doubts(self, x: NDArray[np.float32], past: Past | None) -> NDArray[np.int64]:
         """What is wrong with each value of a sample, all (C,)."""
         finite = np.isfinite(x)
         found = NOT_FINITE * ~finite

@@ -130,6 +130,8 @@ TORCH = {
 def test_every_row_has_a_counterpart() -> None:
     assert set(TORCH) == set(FLOATS)
     for kind, spec in TABLE.items():
+        if spec.state is not None:  # streams are compared with windows, see test_stream
+            continue
         enters = is_enter(Op(kind, (), Tensor("y", ())))
         assert spec.kind == kind and (spec.view is not None) + (spec.calls is not None) + enters == 1
         assert f"| {kind} |" in ops_table()

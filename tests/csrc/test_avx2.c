@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { CASES = 3000, ROOM = 300 * 70, LINES = 16, WIDE = 70, SKIPPED = 77 };
+enum { CASES = 3000, ROOM = 300 * 210, LINES = 16, WIDE = 210, SKIPPED = 77 };
 
 static float x[ROOM], w[ROOM], b[WIDE], y[LINES][WIDE + 2], z[LINES][WIDE + 2];
 static uint32_t state = 1;
@@ -18,6 +18,10 @@ static uint32_t state = 1;
 #define AVX2(name) extern __typeof__(TSAD_K(name)) tsad_##name##_avx2
 AVX2(add_lines_f32);
 AVX2(add_panels_s8);
+AVX2(linear_s8_s16);
+AVX2(linear_s8_f32);
+AVX2(settle_s16);
+AVX2(settle_f32);
 AVX2(lstm_f32);
 AVX2(gru_f32);
 AVX2(exp_f32);
@@ -41,7 +45,8 @@ static void fill(float *to, size_t count) {
 
 /* Sums of some lines, and of each line alone. What stands beside them must stay. */
 static void lines(void) {
-    const size_t in = between(1, 300), out = between(1, WIDE), row = in * (out + 3) < ROOM ? out + between(0, 3) : out;
+    const size_t in = between(1, 300), out = between(1, between(0, 1) ? WIDE : 40),
+                 row = in * (out + 3) < ROOM ? out + between(0, 3) : out;
     const size_t count = between(1, LINES), step = between(1, 3), most = in * step + 40 < ROOM ? in : ROOM / 4;
     const float *from[LINES], *const bias = between(0, 1) ? b : NULL;
     float *to[LINES], *one[LINES];
@@ -93,13 +98,69 @@ static void panels(void) {
     CHECK(memcmp(ours, theirs, sizeof ours) == 0);
 }
 
+/* Rows of windows, among them numbers of lines and of outputs that fill no tile. */
+static void dense(void) {
+    enum { MOST = 11, IN = 60, OUT = 70 };
+    int16_t values[MOST * IN + 20], ours[MOST * OUT + 20] = {0}, theirs[MOST * OUT + 20] = {0};
+    int8_t weights[IN * OUT], shift[OUT];
+    int32_t bias[OUT], m[OUT];
+    float scale[OUT], got[MOST * OUT + 20] = {0}, wanted[MOST * OUT + 20] = {0};
+    const size_t n = between(1, 4), rows = between(1, MOST / n), in = between(1, IN), out = between(1, OUT);
+    const size_t x_pitch = rows * in + between(0, 4), y_pitch = rows * out + between(0, 4);
+    for (size_t i = 0; i < MOST * IN + 20; i++)
+        values[i] = (int16_t)(noise(&state) * 32767.0f);
+    for (size_t i = 0; i < IN * OUT; i++)
+        weights[i] = (int8_t)(noise(&state) * 127.0f);
+    for (size_t o = 0; o < OUT; o++) {
+        bias[o] = (int32_t)(noise(&state) * 1e6f);
+        m[o] = (int32_t)between(0, 0x7fffffff);
+        shift[o] = (int8_t)between(1, 12);
+        scale[o] = noise(&state);
+    }
+    TSAD_K(linear_s8_s16)
+    (n, rows, in, out, values, x_pitch, weights, bias, m, shift, TSAD_ACT_RELU, 9, 30000, theirs, y_pitch);
+    tsad_linear_s8_s16_avx2(n, rows, in, out, values, x_pitch, weights, bias, m, shift, TSAD_ACT_RELU, 9, 30000, ours,
+                            y_pitch);
+    CHECK(memcmp(ours, theirs, sizeof ours) == 0);
+    TSAD_K(linear_s8_f32)(n, rows, in, out, values, x_pitch, weights, bias, scale, TSAD_ACT_NONE, wanted, y_pitch);
+    tsad_linear_s8_f32_avx2(n, rows, in, out, values, x_pitch, weights, bias, scale, TSAD_ACT_NONE, got, y_pitch);
+    CHECK(same_bits(got, wanted, MOST * OUT + 20));
+}
+
+/* Sums of all sizes, up to where a sigmoid ends and the limit is met, and beyond. */
+static void settled(void) {
+    enum { MOST = 50 };
+    int32_t acc[MOST], m[MOST];
+    int8_t shift[MOST];
+    int16_t ours[MOST + 1] = {0}, theirs[MOST + 1] = {0};
+    float scale[MOST], got[MOST + 1] = {0}, wanted[MOST + 1] = {0};
+    const size_t count = between(1, MOST);
+    const int fraction = (int)between(6, 14);
+    for (size_t r = 0; r < count; r++) {
+        acc[r] = (int32_t)(noise(&state) * 2e9f) >> between(0, 24);
+        m[r] = (int32_t)between(0, 0x7fffffff);
+        shift[r] = (int8_t)between(1, 31);
+        scale[r] = noise(&state) * 1e-4f;
+    }
+    for (int act = TSAD_ACT_NONE; act <= TSAD_ACT_SIGMOID; act++) {
+        const enum tsad_activation chosen = (enum tsad_activation)act;
+        const int32_t limit = (int32_t)between(1, 32767);
+        TSAD_K(settle_s16)(count, acc, m, shift, chosen, fraction, limit, theirs);
+        tsad_settle_s16_avx2(count, acc, m, shift, chosen, fraction, limit, ours);
+        CHECK(memcmp(ours, theirs, sizeof ours) == 0);
+        TSAD_K(settle_f32)(count, acc, scale, chosen, wanted);
+        tsad_settle_f32_avx2(count, acc, scale, chosen, got);
+        CHECK(same_bits(got, wanted, MOST + 1));
+    }
+}
+
 typedef __typeof__(TSAD_K(exp_f32)) unary;
 
 /* Over floats of every exponent: the errors that tests of the portable functions measure are those of both. */
-static void sweep(unary ours, unary theirs) {
+static void sweep(unary ours, unary theirs, uint32_t apart) {
     float values[4096], got[4096], wanted[4096];
     for (uint64_t bits = 0; bits < UINT64_C(0x100000000);) {
-        for (size_t i = 0; i < 4096; i++, bits += 2039) {
+        for (size_t i = 0; i < 4096; i++, bits += apart) {
             const uint32_t pattern = (uint32_t)bits;
             memcpy(values + i, &pattern, 4);
         }
@@ -184,7 +245,8 @@ static void wide_layers(void) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    const uint32_t apart = stride(argc, argv, 2039);
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
         puts("this machine has no AVX2");
@@ -193,14 +255,16 @@ int main(void) {
     for (size_t k = 0; k < CASES; k++) {
         lines();
         panels();
+        dense();
+        settled();
         rows();
         recurrent();
     }
     wide_layers();
-    sweep(tsad_exp_f32_avx2, TSAD_K(exp_f32));
-    sweep(tsad_tanh_f32_avx2, TSAD_K(tanh_f32));
-    sweep(tsad_sigmoid_f32_avx2, TSAD_K(sigmoid_f32));
-    sweep(tsad_erf_f32_avx2, TSAD_K(erf_f32));
-    sweep(tsad_log_f32_avx2, TSAD_K(log_f32));
+    sweep(tsad_exp_f32_avx2, TSAD_K(exp_f32), apart);
+    sweep(tsad_tanh_f32_avx2, TSAD_K(tanh_f32), apart);
+    sweep(tsad_sigmoid_f32_avx2, TSAD_K(sigmoid_f32), apart);
+    sweep(tsad_erf_f32_avx2, TSAD_K(erf_f32), apart);
+    sweep(tsad_log_f32_avx2, TSAD_K(log_f32), apart);
     return check_result();
 }

@@ -19,6 +19,9 @@ def job(number, what):
     if what in ("fail", "wait"):
         open(f"pid-{os.getpid()}", "w").close()
         time.sleep(60)
+    if what == "imported":
+        import sys
+        return [name in sys.modules for name in ("wave", "mailbox")]
     if what == "threads":
         import numpy, threadpoolctl
         return max(pool["num_threads"] for pool in threadpoolctl.threadpool_info())
@@ -29,7 +32,7 @@ import signal, sys, jobs
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born without it
     try:
-        print(jobs.each("jobs", jobs.job, [(i, sys.argv[1]) for i in range(5)], preload="json"))
+        print(jobs.each("jobs", jobs.job, [(i, sys.argv[1]) for i in range(5)], preload=("json", "wave")))
     except (ValueError, RuntimeError) as error:
         print(error)
     except KeyboardInterrupt:
@@ -47,6 +50,12 @@ def start(place: Path, what: str) -> subprocess.Popen[str]:
 
 def test_results_come_in_order(tmp_path: Path) -> None:
     assert start(tmp_path, "square").communicate(timeout=60) == ("[0, 1, 4, 9, 16]\n", "")
+
+
+def test_what_is_preloaded_is_there_before_the_first_job(tmp_path: Path) -> None:
+    """And so was imported once, by the process that the others are forked from."""
+    said, _ = start(tmp_path, "imported").communicate(timeout=60)
+    assert said == f"{[[True, False]] * 5}\n"
 
 
 def test_a_process_is_one_thread(tmp_path: Path) -> None:

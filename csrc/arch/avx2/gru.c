@@ -1,36 +1,17 @@
 /*
  * gru.c - one GRU layer in one direction on x86 with AVX2: several windows take each step together, as in lstm.c.
  */
-#include "elementary.h"
+#include "cells.h"
 #include "kernels.h"
 
-enum { TOGETHER = 16, ROOM = 20480 };
-
-static void start(size_t count, const float *from, float *to) {
-    for (size_t k = 0; k < count; k++)
-        to[k] = from != NULL ? from[k] : 0.0f;
-}
+enum { TOGETHER = 32, ROOM = 20480 };
 
 /* y[l] (out) = b + x[l] (in) . w, or without b where it is NULL */
 static void sums(size_t lines, size_t in, size_t out, const float *const *x, const float *w, const float *b,
                  float *const *y) {
     for (size_t l = 0; b == NULL && l < lines; l++)
-        start(out, NULL, y[l]);
+        tsad_start_state(out, NULL, y[l]);
     TSAD_K(add_lines_f32)(lines, in, out, x, 1, w, out, b, y);
-}
-
-/* Ends a step of a window: what x and h add to the gates (3, hidden), in the order r z n; h follows on `before`. */
-static void cell(size_t hidden, float *restrict from_x, const float *restrict from_h, const float *before, float *h) {
-    const float *r = from_x, *z = from_x + hidden, *n_h = from_h + 2 * hidden;
-    float *n = from_x + 2 * hidden;
-    for (size_t k = 0; k < 2 * hidden; k++)
-        from_x[k] += from_h[k];
-    tsad_activate(TSAD_ACT_SIGMOID, 2 * hidden, from_x);
-    for (size_t k = 0; k < hidden; k++)
-        n[k] += r[k] * n_h[k];
-    tsad_activate(TSAD_ACT_TANH, hidden, n);
-    for (size_t k = 0; k < hidden; k++)
-        h[k] = (1.0f - z[k]) * n[k] + z[k] * before[k];
 }
 
 void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last, const float *x, size_t x_pitch,
@@ -40,7 +21,7 @@ void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last,
     const size_t fit = ROOM / (6 * hidden), most = fit < TOGETHER ? fit : (size_t)TOGETHER;
     const size_t together = most > 1 ? most : 1, next = last ? 0 : hidden;
     float *const gates = fit > 0 ? near : scratch + hidden;
-    start(hidden, h0, scratch);
+    tsad_start_state(hidden, h0, scratch);
     for (size_t window = 0; window < n; window += together) {
         const size_t lines = n - window < together ? n - window : together;
         const float *inputs[TOGETHER], *before[TOGETHER];
@@ -56,7 +37,7 @@ void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last,
             sums(lines, in, 3 * hidden, inputs, w_ih, b_ih, from_x);
             sums(lines, hidden, 3 * hidden, before, w_hh, b_hh, from_h);
             for (size_t l = 0; l < lines; l++) {
-                cell(hidden, from_x[l], from_h[l], before[l], h[l]);
+                tsad_gru_cell(hidden, from_x[l], from_h[l], before[l], h[l]);
                 inputs[l] += in;
                 before[l] = h[l];
                 h[l] += next;

@@ -6,7 +6,7 @@
 #include "elementary.h"
 #include "kernels.h"
 
-enum { TOGETHER = 16 };
+enum { TOGETHER = 64 };
 
 void TSAD_K(linear_f32)(size_t n, size_t rows, size_t in, size_t out, const float *x, size_t x_pitch, const float *w,
                         const float *b, enum tsad_activation act, float *y, size_t y_pitch) {

@@ -13,22 +13,21 @@
 
 enum {
     LANES = 8,
-    LINES = 4,      /* in a tile of many lines, */
-    VECTORS = 3,    /* which has at most so many vectors a line; */
-    MOST = 8,       /* in a tile of one line */
-    PARTIAL = 4,    /* a few outputs are summed in so many parts, which do not wait for each other */
-    AT_ONCE = 16,   /* lines that share weights while they are near */
-    TOGETHER = 128, /* inputs that pass before the next tile, */
-    FEWER = 8,      /* for one line where rows of weights are */
-    LONG = 256
+    LINES = 4,   /* in a tile of many lines, */
+    VECTORS = 3, /* which has at most so many vectors a line; */
+    MOST = 12,   /* in a tile of one line */
+    NARROW = 2,  /* vectors: so few outputs are summed in parts, */
+    PARTIAL = 4, /* which do not wait for each other */
+    DEPTH = 256, /* inputs that pass before the next tile of many lines: their weights stay near; */
+    SHALLOW = 16 /* of one line, whose weights come from afar: so many rows at once come fastest */
 };
 
-/* What stays the same throughout a block of inputs. */
-typedef struct block {
-    size_t in, step;
+/* Some vectors of outputs, from output `at` on, of which the last one holds `rest`; and what is added to them. */
+typedef struct panel {
+    size_t at, rest, in, step;
     const float *w;
     size_t row;
-} block;
+} panel;
 
 /* The first `count` lanes, at most all of them. */
 INLINE __m256i first_lanes(size_t count) {
@@ -36,85 +35,55 @@ INLINE __m256i first_lanes(size_t count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count < LANES ? (int)count : LANES), lane);
 }
 
-INLINE __m256 load(const float *from, int last, __m256i lanes) {
-    return last ? _mm256_maskload_ps(from, lanes) : _mm256_loadu_ps(from);
+INLINE __m256 load(const float *from, int part, __m256i lanes) {
+    return part ? _mm256_maskload_ps(from, lanes) : _mm256_loadu_ps(from);
 }
 
-/*
- * y[l] (out) = from[l] + x[l] . w for `lines` lines and `vectors` vectors, of which the last one holds `rest` outputs.
- * In `parts` parts: every so many-th input is added to each, and in the end they are added in pairs.
- */
-INLINE void add_tile(int lines, int vectors, int parts, const block *k, size_t rest, const float *const *x,
-                     const float *const *from, float *const *y, size_t at) {
-    const __m256i lanes = first_lanes(rest);
+INLINE void load_all(int vectors, const panel *k, const float *from, __m256 *to) {
+    for (int v = 0; v < vectors; v++)
+        to[v] = load(from + k->at + LANES * v, v == vectors - 1, first_lanes(k->rest));
+}
+
+INLINE void store_all(int vectors, const panel *k, const __m256 *from, float *to) {
+    for (int v = 0; v < vectors - 1; v++)
+        _mm256_storeu_ps(to + k->at + LANES * v, from[v]);
+    if (k->rest >= LANES)
+        _mm256_storeu_ps(to + k->at + LANES * (vectors - 1), from[vectors - 1]);
+    else
+        _mm256_maskstore_ps(to + k->at + LANES * (vectors - 1), first_lanes(k->rest), from[vectors - 1]);
+}
+
+/* The tile's outputs of one line: y = from + x . w. Every `parts`-th input is added to the same sum, and these then in
+ * pairs. */
+INLINE void add_line(int vectors, int parts, const panel *k, const float *x, const float *from, float *y) {
+    const __m256i lanes = first_lanes(k->rest);
     const float *w = k->w;
-    __m256 sum[LINES * MOST];
-    for (int s = 0; s < lines * vectors * parts; s++)
-        sum[s] = _mm256_setzero_ps();
-    if (parts == 1)
-        for (int l = 0; l < lines; l++)
-            for (int v = 0; v < vectors; v++)
-                sum[l * vectors + v] = load(from[l] + at + LANES * v, v == vectors - 1, lanes);
+    __m256 sum[MOST];
     size_t i = 0;
+    if (parts == 1)
+        load_all(vectors, k, from, sum);
+    else
+        for (int s = 0; s < vectors * parts; s++)
+            sum[s] = _mm256_setzero_ps();
     for (; i + (size_t)parts <= k->in; i += (size_t)parts)
-        for (int p = 0; p < parts; p++, w += k->row) {
-            __m256 weights[MOST];
+        for (int p = 0; p < parts; p++, x += k->step, w += k->row) {
+            const __m256 value = _mm256_broadcast_ss(x);
             for (int v = 0; v < vectors; v++)
-                weights[v] = load(w + LANES * v, v == vectors - 1, lanes);
-            for (int l = 0; l < lines; l++) {
-                const __m256 value = _mm256_broadcast_ss(x[l] + (i + (size_t)p) * k->step);
-                for (int v = 0; v < vectors; v++)
-                    sum[(p * lines + l) * vectors + v] =
-                        _mm256_fmadd_ps(value, weights[v], sum[(p * lines + l) * vectors + v]);
-            }
+                sum[p * vectors + v] =
+                    _mm256_fmadd_ps(value, load(w + LANES * v, v == vectors - 1, lanes), sum[p * vectors + v]);
         }
+    for (; i < k->in; i++, x += k->step, w += k->row)
+        for (int v = 0; v < vectors; v++)
+            sum[v] = _mm256_fmadd_ps(_mm256_broadcast_ss(x), load(w + LANES * v, v == vectors - 1, lanes), sum[v]);
     if (parts > 1) {
-        for (; i < k->in; i++, w += k->row)
-            for (int v = 0; v < vectors; v++)
-                sum[v] = _mm256_fmadd_ps(_mm256_broadcast_ss(x[0] + i * k->step),
-                                         load(w + LANES * v, v == vectors - 1, lanes), sum[v]);
-        for (int v = 0; v < vectors; v++) {
-            const __m256 start = load(from[0] + at + LANES * v, v == vectors - 1, lanes);
-            sum[v] = _mm256_add_ps(start, _mm256_add_ps(_mm256_add_ps(sum[v], sum[vectors + v]),
-                                                        _mm256_add_ps(sum[2 * vectors + v], sum[3 * vectors + v])));
-        }
+        __m256 start[NARROW];
+        load_all(vectors, k, from, start);
+        for (int v = 0; v < vectors; v++)
+            sum[v] = _mm256_add_ps(start[v], _mm256_add_ps(_mm256_add_ps(sum[v], sum[vectors + v]),
+                                                           _mm256_add_ps(sum[2 * vectors + v], sum[3 * vectors + v])));
     }
-    for (int l = 0; l < lines; l++) {
-        for (int v = 0; v < vectors - 1; v++)
-            _mm256_storeu_ps(y[l] + at + LANES * v, sum[l * vectors + v]);
-        if (rest >= LANES)
-            _mm256_storeu_ps(y[l] + at + LANES * (vectors - 1), sum[l * vectors + vectors - 1]);
-        else
-            _mm256_maskstore_ps(y[l] + at + LANES * (vectors - 1), lanes, sum[l * vectors + vectors - 1]);
-    }
+    store_all(vectors, k, sum, y);
 }
-
-/* The weights of a tile one after the other: rows that lie apart by a power of two drive each other out of the cache.
- */
-static block gathered(const block *k, size_t vectors, size_t rest, float *near) {
-    const block b = {k->in, k->step, near, LANES * vectors};
-    for (size_t i = 0; i < k->in; i++, near += LANES * vectors)
-        for (size_t v = 0; v < vectors; v++)
-            _mm256_storeu_ps(near + LANES * v,
-                             load(k->w + i * k->row + LANES * v, v == vectors - 1, first_lanes(rest)));
-    return b;
-}
-
-/* Tiles of all outputs, as even as can be, `most` vectors at most; each for all lines while its weights are near. */
-#define TILE(lines, vectors)                                                                                           \
-    case vectors:                                                                                                      \
-        for (size_t l = 0; l < count; l += lines)                                                                      \
-            add_tile(lines, vectors, 1, &tile, rest, x + l, from + l, y + l, at);                                      \
-        break
-#define EACH_TILE(most, near_or_there, ...)                                                                            \
-    for (size_t at = 0, left = (out + LANES - 1) / LANES, tiles = (left + (most)-1) / (most); tiles > 0; tiles--) {    \
-        const size_t vectors = (left + tiles - 1) / tiles, rest = out - at - LANES * (vectors - 1);                    \
-        const block there = {k->in, k->step, k->w + at, k->row};                                                       \
-        const block tile = near_or_there;                                                                              \
-        switch (vectors) { __VA_ARGS__; }                                                                              \
-        at += LANES * vectors;                                                                                         \
-        left -= vectors;                                                                                               \
-    }
 
 /* One output of weights in a row: eight inputs at a time. */
 static float dot(size_t in, const float *x, const float *w) {
@@ -135,65 +104,127 @@ static float dot(size_t in, const float *x, const float *w) {
     return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
 }
 
-static void add_narrow(const block *k, size_t count, size_t out, const float *const *x, const float *const *from,
-                       float *const *y) {
-    for (size_t l = 0; l < count; l++)
-        if (out > LANES)
-            add_tile(1, 2, PARTIAL, k, out - LANES, x + l, from + l, y + l, 0);
-        else
-            add_tile(1, 1, PARTIAL, k, out, x + l, from + l, y + l, 0);
+static void add_one(size_t in, size_t out, const float *x, size_t step, const float *w, size_t row, const float *from,
+                    float *y) {
+    const size_t together = out <= MOST * LANES ? in : (size_t)SHALLOW;
+    for (size_t i = 0; i < in; i += together, from = y)
+        for (size_t at = 0; at < out; at += MOST * LANES) {
+            const size_t left = (out - at + LANES - 1) / LANES, vectors = left < MOST ? left : (size_t)MOST;
+            const panel k = {
+                at, out - at - LANES * (vectors - 1), in - i < together ? in - i : together, step, w + i * row + at,
+                row};
+            switch (vectors) {
+#define TILE(vectors)                                                                                                  \
+    case vectors:                                                                                                      \
+        add_line(vectors, 1, &k, x + i * step, from, y);                                                               \
+        break
+                TILE(1);
+                TILE(2);
+                TILE(3);
+                TILE(4);
+                TILE(5);
+                TILE(6);
+                TILE(7);
+                TILE(8);
+                TILE(9);
+                TILE(10);
+                TILE(11);
+                TILE(12);
+            }
+        }
 }
 
-static void add_one(const block *k, size_t out, const float *const *x, const float *const *from, float *const *y) {
-    const size_t count = 1;
-    EACH_TILE(MOST, there, TILE(1, 1); TILE(1, 2); TILE(1, 3); TILE(1, 4); TILE(1, 5); TILE(1, 6); TILE(1, 7);
-              TILE(1, 8))
+/* The tile's outputs of LINES lines: y[l] = from[l] + x[l] . w. The weights are `there`, and are written down one after
+ * the other for the tiles of other lines, or are `near` by then. */
+INLINE void add_tile(int vectors, int first, const panel *k, float *near, const float *const *x,
+                     const float *const *from, float *const *y) {
+    const __m256i lanes = first_lanes(k->rest);
+    const float *w = k->w, *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+    __m256 sum[LINES][VECTORS], weights[VECTORS];
+    for (int l = 0; l < LINES; l++)
+        load_all(vectors, k, from[l], sum[l]);
+#pragma GCC unroll 2
+    for (size_t i = 0; i < k->in; i++, near += LANES * vectors) {
+        for (int v = 0; v < vectors; v++)
+            if (first) {
+                weights[v] = load(w + LANES * v, v == vectors - 1, lanes);
+                _mm256_store_ps(near + LANES * v, weights[v]);
+                _mm_prefetch((const char *)(w + LANES * (vectors + v)), _MM_HINT_T1); /* of the next panel */
+            } else
+                weights[v] = _mm256_load_ps(near + LANES * v);
+        for (int l = 0; l < LINES; l++) {
+            const __m256 value = _mm256_broadcast_ss(l == 0 ? x0 : l == 1 ? x1 : l == 2 ? x2 : x3);
+            for (int v = 0; v < vectors; v++)
+                sum[l][v] = _mm256_fmadd_ps(value, weights[v], sum[l][v]);
+        }
+        w += k->row;
+        x0 += k->step;
+        x1 += k->step;
+        x2 += k->step;
+        x3 += k->step;
+    }
+    for (int l = 0; l < LINES; l++)
+        store_all(vectors, k, sum[l], y[l]);
 }
 
-static void add_many(const block *k, size_t count, size_t out, const float *const *x, const float *const *from,
-                     float *const *y) {
-    float near[LANES * VECTORS * TOGETHER];
-    const int apart = k->row > LONG && count > LINES;
-    EACH_TILE(VECTORS, apart ? gathered(&there, vectors, rest, near) : there, TILE(LINES, 1); TILE(LINES, 2);
-              TILE(LINES, 3))
-}
-
-/* All lines of one block; y[l] may be from[l]. */
-static void add_block(const block *k, size_t count, size_t out, const float *const *x, const float *const *from,
+/* All lines of a panel, from input `i` on. What fills the last tile is its last line: it gets the same sums again. */
+INLINE void add_panel(int vectors, const panel *k, size_t lines, size_t i, const float *const *x, const float *b,
                       float *const *y) {
-    if (out == 1 && k->row == 1 && k->step == 1)
-        for (size_t l = 0; l < count; l++)
-            y[l][0] = from[l][0] + dot(k->in, x[l], k->w);
-    else if (out <= 2 * LANES)
-        add_narrow(k, count, out, x, from, y);
-    else if (count == 1)
-        add_one(k, out, x, from, y);
-    else
-        add_many(k, count, out, x, from, y);
+    __m256 near[DEPTH * VECTORS];
+    for (size_t l = 0; l < lines; l += LINES) {
+        const float *inputs[LINES], *from[LINES];
+        float *to[LINES];
+        for (size_t t = 0; t < LINES; t++) {
+            const size_t line = l + t < lines ? l + t : lines - 1;
+            inputs[t] = x[line] + i * k->step;
+            to[t] = y[line];
+            from[t] = b != NULL ? b : y[line];
+        }
+        if (l == 0)
+            add_tile(vectors, 1, k, (float *)near, inputs, from, to);
+        else
+            add_tile(vectors, 0, k, (float *)near, inputs, from, to);
+    }
+}
+
+/* Panels of all outputs, as even as can be. */
+static void add_many(size_t lines, size_t in, size_t out, const float *const *x, size_t step, const float *w,
+                     size_t row, const float *b, float *const *y) {
+    for (size_t i = 0; i < in; i += DEPTH, b = NULL) {
+        size_t at = 0, left = (out + LANES - 1) / LANES;
+        for (size_t panels = (left + VECTORS - 1) / VECTORS; panels > 0; panels--) {
+            const size_t vectors = (left + panels - 1) / panels;
+            const panel k = {
+                at, out - at - LANES * (vectors - 1), in - i < DEPTH ? in - i : (size_t)DEPTH, step, w + i * row + at,
+                row};
+            if (vectors == 3)
+                add_panel(3, &k, lines, i, x, b, y);
+            else if (vectors == 2)
+                add_panel(2, &k, lines, i, x, b, y);
+            else
+                add_panel(1, &k, lines, i, x, b, y);
+            at += LANES * vectors;
+            left -= vectors;
+        }
+    }
 }
 
 void TSAD_K(add_lines_f32)(size_t lines, size_t in, size_t out, const float *const *x, size_t step, const float *w,
                            size_t row, const float *b, float *const *y) {
-    /* What fills the last tile is its last line: it gets the same sums again. */
-    const float *inputs[AT_ONCE + LINES], *from[AT_ONCE + LINES];
-    float *to[AT_ONCE + LINES];
-    const size_t together = out > 2 * LANES && row > LONG && lines == 1 ? (size_t)FEWER : (size_t)TOGETHER;
-    for (size_t at = 0; at < lines; at += AT_ONCE) {
-        const size_t count = lines - at < AT_ONCE ? lines - at : (size_t)AT_ONCE;
-        const size_t filled = count > 1 ? count + LINES - 1 : 1;
-        for (size_t l = 0; l < filled; l++) {
-            const size_t line = at + (l < count ? l : count - 1);
-            inputs[l] = x[line];
-            to[l] = y[line];
-            from[l] = b != NULL ? b : y[line];
-        }
-        for (size_t i = 0; i < in; i += together) {
-            const block k = {in - i < together ? in - i : together, step, w + i * row, row};
-            add_block(&k, count, out, inputs, from, to);
-            for (size_t l = 0; l < filled; l++) {
-                inputs[l] += k.in * step;
-                from[l] = to[l];
-            }
-        }
+    const panel whole = {0, out, in, step, w, row}, two = {0, out - LANES, in, step, w, row};
+    if (out > NARROW * LANES && lines > 1) {
+        add_many(lines, in, out, x, step, w, row, b, y);
+        return;
+    }
+    for (size_t l = 0; l < lines; l++) {
+        const float *const from = b != NULL ? b : y[l];
+        if (out == 1 && row == 1 && step == 1)
+            y[l][0] = from[0] + dot(in, x[l], w);
+        else if (out <= LANES)
+            add_line(1, PARTIAL, &whole, x[l], from, y[l]);
+        else if (out <= NARROW * LANES)
+            add_line(2, PARTIAL, &two, x[l], from, y[l]);
+        else
+            add_one(in, out, x[l], step, w, row, from, y[l]);
     }
 }

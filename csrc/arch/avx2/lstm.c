@@ -4,27 +4,10 @@
  *
  * The hidden states stand in y from the first step on; gates and cells of all these windows on the stack.
  */
-#include "elementary.h"
+#include "cells.h"
 #include "kernels.h"
 
-enum { TOGETHER = 16, ROOM = 20480 };
-
-static void start(size_t count, const float *from, float *to) {
-    for (size_t k = 0; k < count; k++)
-        to[k] = from != NULL ? from[k] : 0.0f;
-}
-
-/* Ends a step of a window: gates (4, hidden) in the order i f g o; c moves on, and h is the new hidden state. */
-static void cell(size_t hidden, float *restrict gates, float *restrict c, float *restrict h) {
-    const float *i = gates, *f = gates + hidden, *g = gates + 2 * hidden, *o = gates + 3 * hidden;
-    tsad_activate(TSAD_ACT_SIGMOID, 2 * hidden, gates);
-    tsad_activate(TSAD_ACT_TANH, hidden, gates + 2 * hidden);
-    tsad_activate(TSAD_ACT_SIGMOID, hidden, gates + 3 * hidden);
-    for (size_t k = 0; k < hidden; k++)
-        c[k] = f[k] * c[k] + i[k] * g[k];
-    for (size_t k = 0; k < hidden; k++)
-        h[k] = o[k] * tsad_tanh(c[k]);
-}
+enum { TOGETHER = 32, ROOM = 20480 };
 
 void TSAD_K(lstm_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last, const float *x, size_t x_pitch,
                       const float *w_ih, const float *w_hh, const float *b, const float *h0, const float *c0, float *y,
@@ -33,7 +16,7 @@ void TSAD_K(lstm_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last
     const size_t fit = ROOM / (5 * hidden), most = fit < TOGETHER ? fit : (size_t)TOGETHER;
     const size_t together = most > 1 ? most : 1, next = last ? 0 : hidden;
     float *const gates = fit > 0 ? near : scratch + hidden, *const c = gates + together * 4 * hidden;
-    start(hidden, h0, scratch);
+    tsad_start_state(hidden, h0, scratch);
     for (size_t window = 0; window < n; window += together) {
         const size_t lines = n - window < together ? n - window : together;
         const float *inputs[TOGETHER], *before[TOGETHER];
@@ -43,15 +26,15 @@ void TSAD_K(lstm_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last
             before[l] = scratch;
             sums[l] = gates + l * 4 * hidden;
             h[l] = y + (window + l) * y_pitch;
-            start(hidden, c0, c + l * hidden);
+            tsad_start_state(hidden, c0, c + l * hidden);
         }
         for (size_t step = 0; step < steps; step++) {
             for (size_t l = 0; b == NULL && l < lines; l++)
-                start(4 * hidden, NULL, sums[l]);
+                tsad_start_state(4 * hidden, NULL, sums[l]);
             TSAD_K(add_lines_f32)(lines, in, 4 * hidden, inputs, 1, w_ih, 4 * hidden, b, sums);
             TSAD_K(add_lines_f32)(lines, hidden, 4 * hidden, before, 1, w_hh, 4 * hidden, NULL, sums);
             for (size_t l = 0; l < lines; l++) {
-                cell(hidden, sums[l], c + l * hidden, h[l]);
+                tsad_lstm_cell(hidden, sums[l], c + l * hidden, c + l * hidden, h[l]);
                 inputs[l] += in;
                 before[l] = h[l];
                 h[l] += next;

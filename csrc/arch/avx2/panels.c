@@ -3,6 +3,7 @@
  * rows, VPMOVSXBW makes s16, and VPMADDWD adds their products with four values in pairs. Sums are exact, so the bits
  * are those of kernels/panels.c.
  */
+#include "panels.h"
 #include "kernels.h"
 
 #include <immintrin.h>
@@ -20,17 +21,6 @@ static inline __m256i sixteen_weights(const int8_t *w) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
 }
 
-/* acc (4) = b (4) + sums, of which each row has two; and the columns that are left, from i on */
-static inline void end_panel(__m256i sum, size_t i, size_t in, const int16_t *x, const int8_t *w, const int32_t *b,
-                             int32_t *acc) {
-    const __m128i low = _mm256_castsi256_si128(sum), high = _mm256_extracti128_si256(sum, 1);
-    _mm_storeu_si128((__m128i *)(void *)acc,
-                     _mm_add_epi32(_mm_hadd_epi32(low, high), _mm_loadu_si128((const __m128i *)(const void *)b)));
-    for (w += 4 * i; i < in; i++, w += 4)
-        for (size_t r = 0; r < 4; r++)
-            acc[r] += x[i] * w[r];
-}
-
 void TSAD_K(add_panels_s8)(size_t panels, size_t in, const int16_t *x, const int8_t *w, const int32_t *b,
                            int32_t *acc) {
     size_t p = 0;
@@ -45,16 +35,16 @@ void TSAD_K(add_panels_s8)(size_t panels, size_t in, const int16_t *x, const int
             sum2 = _mm256_add_epi32(sum2, _mm256_madd_epi16(values, sixteen_weights(at + 8 * in)));
             sum3 = _mm256_add_epi32(sum3, _mm256_madd_epi16(values, sixteen_weights(at + 12 * in)));
         }
-        end_panel(sum0, i, in, x, w, b, acc);
-        end_panel(sum1, i, in, x, w + 4 * in, b + 4, acc + 4);
-        end_panel(sum2, i, in, x, w + 8 * in, b + 8, acc + 8);
-        end_panel(sum3, i, in, x, w + 12 * in, b + 12, acc + 12);
+        tsad_end_panel(sum0, i, in, x, w, b, acc);
+        tsad_end_panel(sum1, i, in, x, w + 4 * in, b + 4, acc + 4);
+        tsad_end_panel(sum2, i, in, x, w + 8 * in, b + 8, acc + 8);
+        tsad_end_panel(sum3, i, in, x, w + 12 * in, b + 12, acc + 12);
     }
     for (; p < panels; p++, w += 4 * in, b += 4, acc += 4) {
         __m256i sum = _mm256_setzero_si256();
         size_t i = 0;
         for (; i + 4 <= in; i += 4)
             sum = _mm256_add_epi32(sum, _mm256_madd_epi16(four_values(x + i), sixteen_weights(w + 4 * i)));
-        end_panel(sum, i, in, x, w, b, acc);
+        tsad_end_panel(sum, i, in, x, w, b, acc);
     }
 }

@@ -17,7 +17,9 @@ string(JSON RAM_SIZE GET "${TSAD_BOARDS}" ${TSAD_BOARD} ram 1)
 string(JSON STACK_SIZE GET "${TSAD_BOARDS}" ${TSAD_BOARD} stack)
 configure_file(${TSAD_MCU}/link.ld.in link.ld @ONLY)
 
-# -fcallgraph-info=su: who calls whom and how much stack each takes, from which the worst case is reckoned.
+# -fcallgraph-info=su: who calls whom and how much stack each takes, from which the worst case is reckoned. It lies
+# beside each object, where no cache of compilations puts it back.
+set(CMAKE_C_COMPILER_LAUNCHER "")
 target_include_directories(tsad_flags INTERFACE csrc/target/mcu/freestanding)
 target_compile_options(tsad_flags INTERFACE -ffreestanding -fcallgraph-info=su)
 target_link_options(tsad_flags INTERFACE -nostdlib -T ${CMAKE_CURRENT_BINARY_DIR}/link.ld)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans as Clustering
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -103,6 +101,9 @@ class KMeansSolver(Solver):
 
     def fit(self, z: Tensor) -> None:
         """Fit to z (n, W, C); where there are too few different windows, centres repeat."""
+        from sklearn.cluster import KMeans as Clustering  # takes longer to import than most models to fit
+        from sklearn.exceptions import ConvergenceWarning
+
         model = self.kmeans
         last = z[:, -model.lags :].flatten(1).numpy()
         count = min(model.hyper.centres, len(last))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from .base import Scorer, Settings, Solver, newest
@@ -84,6 +83,8 @@ class PcaSolver(Solver):
     @torch.no_grad()
     def fit(self, z: Tensor) -> None:
         """Fit to z (n, W, C); where the windows have fewer components than there is room for, the rest are zero."""
+        from sklearn.decomposition import PCA  # takes longer to import than most models to fit
+
         values = self.pca.looked_at(z).numpy()
         project, output = self.pca.project, self.pca.output
         count = min(project.out_features, len(values))
