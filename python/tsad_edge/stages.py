@@ -56,8 +56,8 @@ EPOCH = 100_000_000_000
 UNTRAINED = 5
 """Untrained nets that stand beside a trained one, each with its own draw of weights."""
 
-PYTORCH = ("torch._dynamo", "tsad_edge.train", "tsad_edge.codegen.load")
-"""Imported once by a stage with PyTorch. The first is larger than the rest, and what reads a graph wants it."""
+DYNAMO = "torch._dynamo"
+"""Imported once by a stage with PyTorch: it is larger than the rest, and what reads a graph wants it."""
 
 
 def require_version() -> None:
@@ -108,7 +108,7 @@ def train(params: Params) -> None:
 
     with replaced(ARTIFACTS) as (out,):
         jobs = [(out / entity, entity, params.train, params.seed) for entity in _listed(entities(VALUES), VALUES)]
-        each("train", _train_one, jobs, preload=PYTORCH)
+        each("train", _train_one, jobs, preload=(DYNAMO, "tsad_edge.train", "tsad_edge.codegen.load"))
 
 
 def _train_one(out: Path, entity: str, p: Train, seed: int) -> None:
@@ -180,7 +180,7 @@ def test(params: Params) -> None:
     entities = sorted(path.parent.name for path in ARTIFACTS.glob("*/detector.json"))
     with replaced(SCORES) as (out,):
         jobs = [(out, entity, params.test.batch, params.seed) for entity in _listed(entities, ARTIFACTS)]
-        each("test", _test_one, jobs, preload=(*PYTORCH, "sklearn.decomposition"))
+        each("test", _test_one, jobs, preload=(DYNAMO, "tsad_edge.scoring", "sklearn.decomposition"))
 
 
 def _test_one(out: Path, entity: str, batch: int, seed: int) -> None:
@@ -303,7 +303,9 @@ def convert(params: Params) -> None:
     names = codegen.c_names(entities)
     with replaced(GENERATED) as (out,):
         jobs = [(out / c_name, entities[detector], detector) for detector, c_name in names.items()]
-        costs = dict(zip(names, each("convert", _convert_one, jobs, preload=PYTORCH), strict=True))
+        costs = dict(
+            zip(names, each("convert", _convert_one, jobs, preload=(DYNAMO, "tsad_edge.codegen.load")), strict=True)
+        )
         toolchain.build(out, NATIVE)
         on_boards = {board: _board_cost(board, out, entities, names) for board in params.convert.boards}
     libraries = {detector: toolchain.library(NATIVE, names[detector]) for detector in names}
