@@ -67,6 +67,11 @@ def test_readme_shows_the_operator_table() -> None:
     assert block("operators").strip() == codegen.ops_table().strip()
 
 
-@pytest.mark.parametrize("name", ["proof", "tune", "accuracy"])
+@pytest.mark.parametrize("name", ["proof", "tune", "accuracy", "pace"])
 def test_readme_shows_the_tables_of_benchmarks(name: str) -> None:
     assert block(name).strip() == (ROOT / "benchmarks" / f"{name}.md").read_text().strip()
+
+
+def test_readme_shows_the_tables_of_speed() -> None:
+    rows = [line for line in block("speed").splitlines() if line.startswith("|")]
+    assert len(rows) > 80 and set(rows) <= set((ROOT / "benchmarks/speed.md").read_text().splitlines())
