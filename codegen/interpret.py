@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .ir import Graph
-from .ops import TABLE, Array, remembered
+from .ops import TABLE, Array
 
 CHUNK_ELEMENTS = 1 << 22
 """Windows are run in chunks whose largest tensor has at most about this many elements."""
@@ -55,7 +55,7 @@ def interpret(graph: Graph, windows: NDArray[Any], dtype: DTypeLike = np.float64
         raise ValueError(f"windows of shape {windows.shape}; the graph wants (n, *{graph.window.shape[1:]})")
     largest = max([graph.window.size, *(op.output.size for op in graph.ops)])
     # The windows of a stream are one series' samples, and what comes later hangs on what came before.
-    stream = any(remembered(op, graph.shapes()) is not None for op in graph.ops)
+    stream = any(TABLE[op.kind].state is not None for op in graph.ops)
     step = max(1, len(windows) if stream else CHUNK_ELEMENTS // largest)
     starts = range(0, max(1, len(windows)), step)
     found = [_run(graph, np.asarray(windows[at : at + step], dtype=dtype), keep) for at in starts]

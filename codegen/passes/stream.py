@@ -46,9 +46,9 @@ def stream(graph: Graph) -> Streamed | None:
     columns = _build(graph, flights=False)
     if columns is not None and _work(columns) <= PAYS * _work(graph):
         return Streamed(_planned(columns), True)
-    rows = [op.output.shape[1] for op in graph.ops if op.kind in {"lstm", "gru"} and not op.attrs["last"]]
-    rows += [graph.shapes()[op.inputs[0]][1] for op in graph.ops if op.kind in {"lstm", "gru"}]
-    flights = _build(graph, flights=True) if rows and max(rows) >= FEWEST_ROWS else None
+    shapes = graph.shapes()
+    rows = max((shapes[op.inputs[0]][1] for op in graph.ops if op.kind in {"lstm", "gru"}), default=0)
+    flights = _build(graph, flights=True) if rows >= FEWEST_ROWS else None
     if flights is None or not any(op.kind.endswith("_flight") for op in flights.ops):
         return None
     planned = _planned(flights)

@@ -1,5 +1,5 @@
 /*
- * cells.h - how a step of a recurrent layer ends, once the gates have their sums.
+ * cells.h - sums of a recurrent layer's gates, and how a step ends once the gates have them.
  *
  * What goes on may be where it came from.
  */
@@ -39,6 +39,14 @@ static inline void tsad_gru_cell(size_t hidden, float *from_x, const float *from
 static inline void tsad_start_state(size_t count, const float *from, float *to) {
     for (size_t k = 0; k < count; k++)
         to[k] = from != NULL ? from[k] : 0.0f;
+}
+
+/* y[l] (out) = b + x[l] (in) . w, or without b where it is NULL */
+static inline void tsad_sums(size_t lines, size_t in, size_t out, const float *const *x, const float *w, const float *b,
+                             float *const *y) {
+    for (size_t l = 0; b == NULL && l < lines; l++)
+        tsad_start_state(out, NULL, y[l]);
+    TSAD_K(add_lines_f32)(lines, in, out, x, 1, w, out, b, y);
 }
 
 #endif

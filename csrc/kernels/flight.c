@@ -16,14 +16,6 @@ typedef struct rows {
     float *from_x[ROWS], *from_h[ROWS];
 } rows;
 
-/* y[r] (out) = b + x[r] (in) . w, or without b where it is NULL */
-static void sums(size_t count, size_t in, size_t out, const float *const *x, const float *w, const float *b,
-                 float *const *y) {
-    for (size_t r = 0; b == NULL && r < count; r++)
-        tsad_start_state(out, NULL, y[r]);
-    TSAD_K(add_lines_f32)(count, in, out, x, 1, w, out, b, y);
-}
-
 /* The rows before `end`; `width` is how far apart their sums are, of `gates` values each. */
 static rows before(size_t end, size_t hidden, const float *start, const float *h, float *sum, size_t width,
                    size_t gates) {
@@ -48,7 +40,7 @@ static void add_inputs(rows *k, size_t in, size_t gates, const float *common, co
         else
             k->x[r] = x + (k->low + r) * in;
     if (common == NULL)
-        sums(k->count, in, gates, k->x, w, b, k->from_x);
+        tsad_sums(k->count, in, gates, k->x, w, b, k->from_x);
 }
 
 void TSAD_K(lstm_flight_f32)(size_t n, size_t steps, int same, size_t in, size_t hidden, const float *x, size_t x_pitch,
@@ -60,7 +52,7 @@ void TSAD_K(lstm_flight_f32)(size_t n, size_t steps, int same, size_t in, size_t
     tsad_start_state(hidden, h0, start);
     tsad_start_state(hidden, c0, start + hidden);
     if (same)
-        sums(1, in, gates, &x, w_ih, b, &(float *const){common});
+        tsad_sums(1, in, gates, &x, w_ih, b, &(float *const){common});
     for (size_t end = steps; end > 0;) {
         rows k = before(end, hidden, start, h, sum, gates, gates);
         add_inputs(&k, in, gates, same ? common : NULL, x, w_ih, b);
@@ -82,11 +74,11 @@ void TSAD_K(gru_flight_f32)(size_t n, size_t steps, int same, size_t in, size_t 
     (void)n, (void)x_pitch, (void)h_pitch;
     tsad_start_state(hidden, h0, start);
     if (same)
-        sums(1, in, gates, &x, w_ih, b_ih, &(float *const){common});
+        tsad_sums(1, in, gates, &x, w_ih, b_ih, &(float *const){common});
     for (size_t end = steps; end > 0;) {
         rows k = before(end, hidden, start, h, sum, 2 * gates, gates);
         add_inputs(&k, in, gates, same ? common : NULL, x, w_ih, b_ih);
-        sums(k.count, hidden, gates, k.h, w_hh, b_hh, k.from_h);
+        tsad_sums(k.count, hidden, gates, k.h, w_hh, b_hh, k.from_h);
         for (size_t r = k.count; r-- > 0;)
             tsad_gru_cell(hidden, k.from_x[r], k.from_h[r], k.h[r], h + (k.low + r) * hidden);
         end = k.low;

@@ -2,6 +2,7 @@
 
 The six pipeline verbs are the stages of dvc.yaml; each runs in the directory that holds params.yaml. What a verb needs
 is imported when it runs: `tsad --help` loads nothing, and Ctrl-C is heard from the first import on.
+Long, as all verbs and their options stand in the one table.
 """
 
 from __future__ import annotations

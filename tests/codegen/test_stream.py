@@ -13,7 +13,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tsad_edge.codegen import Compiled, compile_graph, interpret, load_program
+from tsad_edge.codegen import Compiled, compile_graph, interpret, load_program, mac, passes
 from tsad_edge.codegen.ir import Graph, from_text, to_text
 from tsad_edge.codegen.passes import stream
 from tsad_edge.codegen.verify import VerifyError, verify
@@ -253,6 +253,29 @@ def test_what_is_kept_has_memory_of_its_own(drawing, always) -> None:  # type: i
         verify(from_text(text.replace(second, moved), made.stream.graph.constants))
     with pytest.raises(VerifyError, match="out of arena"):
         verify(from_text(text.replace(second, second.replace("state", "arena")), made.stream.graph.constants))
+
+
+def test_a_step_too_early_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    streaming = sys.modules[stream.__module__]._Streaming  # type: ignore[attr-defined]
+    right = streaming._past
+    assert means_the_same(compiled("tcn"))
+    monkeypatch.setattr(streaming, "_past", lambda self, name, start, stop: right(self, name, start - 1, stop - 1))
+    with pytest.raises(AssertionError):
+        means_the_same(compiled("tcn"))
+
+
+def test_readme_shows_what_streams_take(library, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    made = {f"m_{name}": compiled(name, channels=38) for name in ("tcn", "cnn", "lstm", "gru")}
+    on_host = {name: _core.Model(str(path)).memory for name, path in library(made).items()}
+    monkeypatch.setattr(passes, "stream", lambda graph: None)
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for name, streamed in made.items():
+        windowed = compiled(name.removeprefix("m_"), channels=38).cost
+        assert streamed.stream is not None
+        board = [windowed["memory_bytes"], *[streamed.cost["memory_bytes"]] * streamed.stream.everywhere]
+        work = f"{windowed['mac_after']:,} -> {mac(streamed.stream.graph):,}"
+        row = f"| {name[2:]} | {work} | {' -> '.join(f'{size:,}' for size in board)} | {on_host[name]:,} |"
+        assert row in readme
 
 
 @pytest.mark.slow

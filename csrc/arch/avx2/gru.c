@@ -6,14 +6,6 @@
 
 enum { TOGETHER = 32, ROOM = 20480 };
 
-/* y[l] (out) = b + x[l] (in) . w, or without b where it is NULL */
-static void sums(size_t lines, size_t in, size_t out, const float *const *x, const float *w, const float *b,
-                 float *const *y) {
-    for (size_t l = 0; b == NULL && l < lines; l++)
-        tsad_start_state(out, NULL, y[l]);
-    TSAD_K(add_lines_f32)(lines, in, out, x, 1, w, out, b, y);
-}
-
 void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last, const float *x, size_t x_pitch,
                      const float *w_ih, const float *w_hh, const float *b_ih, const float *b_hh, const float *h0,
                      float *y, size_t y_pitch, float *scratch) {
@@ -34,8 +26,8 @@ void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last,
             h[l] = y + (window + l) * y_pitch;
         }
         for (size_t step = 0; step < steps; step++) {
-            sums(lines, in, 3 * hidden, inputs, w_ih, b_ih, from_x);
-            sums(lines, hidden, 3 * hidden, before, w_hh, b_hh, from_h);
+            tsad_sums(lines, in, 3 * hidden, inputs, w_ih, b_ih, from_x);
+            tsad_sums(lines, hidden, 3 * hidden, before, w_hh, b_hh, from_h);
             for (size_t l = 0; l < lines; l++) {
                 tsad_gru_cell(hidden, from_x[l], from_h[l], before[l], h[l]);
                 inputs[l] += in;
