@@ -21,9 +21,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from baseline import Measured, agreed, judge, wants_write
+from limits import runnable
 from untrained import INTEGERS, REFERENCE, series, window, written
 
-from tsad_edge import _core, toolchain
+from tsad_edge import toolchain
 from tsad_edge.models import MODELS
 
 SCORES = (REFERENCE, *MODELS, *(name + INTEGERS for name in MODELS))
@@ -75,7 +76,7 @@ def build(models: Sequence[str], place: Path) -> dict[str, str]:
     names = {model: written(model, place / "models") for model in models}
     options = f"-DTSAD_MODELS={place / 'models'}", "-DTSAD_CALLS=ON", "-DCMAKE_C_COMPILER=gcc"
     toolchain.configure(place / "tree", *options)
-    programs = [*(f"kernel_calls_{isa}" for isa in runnable()), *(["tsad-edge"] if names else []), *names.values()]
+    programs = [*(f"kernel_calls_{isa}" for isa in countable()), *(["tsad-edge"] if names else []), *names.values()]
     toolchain.compile_tree(place / "tree", *programs)
     return names
 
@@ -83,22 +84,16 @@ def build(models: Sequence[str], place: Path) -> dict[str, str]:
 def count(place: Path, names: Mapping[str, str]) -> Measured:
     """What was built there; the groups are the instruction sets that this machine can run."""
     groups = {}
-    for isa in runnable():
+    for isa in countable():
         rows = kernel_calls(place / "tree", isa)
         rows |= {f"a score, {model}": one_score(place / "tree", model, name, isa) for model, name in names.items()}
         groups[isa] = {row: {"instructions": count} for row, count in rows.items()}
     return Measured("instructions", dict.fromkeys(groups, compiler()), groups)
 
 
-def runnable() -> list[str]:
-    """Instruction sets."""
-    found = []
-    for isa in ("generic", "avx2"):
-        try:
-            found.append(_core.reference(isa).isa)
-        except ValueError:
-            continue
-    return found
+def countable() -> list[str]:
+    """Instruction sets that this machine runs and Valgrind knows."""
+    return [isa for isa in runnable() if isa != "avx512"]
 
 
 def kernel_calls(tree: Path, isa: str) -> dict[str, int]:

@@ -72,11 +72,13 @@ static void matrices(void) {
 
 /* One sample more of a stream. */
 static void streams(void) {
+    static float kept[3 + 32 * 5 + 47 * 32];
     float *const h = y, *const c = y + ROOM / 2;
     COUNT(keep_f32, 1, 48, 20, x, 0, y, 0);
     COUNT(keep_s16, 1, 48, 20, x16, 0, y16, 0);
     COUNT(lstm_flight_f32, 1, 48, 1, 5, 32, x, 0, w, w + 640, b, NULL, NULL, h, 0, c, scratch);
     COUNT(gru_flight_f32, 1, 48, 1, 5, 32, x, 0, w, w + 480, b, b + 96, NULL, h, 0, scratch);
+    COUNT(linear_flight_f32, 1, 48, 5, 32, x, 0, w, b, TSAD_ACT_RELU, y, 0, kept);
 }
 
 static void unary(void) {
@@ -133,7 +135,7 @@ static void other_floats(void) {
 }
 
 static void integer_matrices(void) {
-    static const size_t steps[3] = {384, 8, 1}, a[3] = {384, 8, 1}, from[3] = {384, 48, 1};
+    static const size_t steps[3] = {384, 8, 1}, a[3] = {384, 8, 1}, from[3] = {384, 48, 1}, turned[3] = {384, 1, 8};
     const int8_t *const s8 = w8.bytes;
     COUNT(add_panels_s8, 12, 256, x16, s8, b32, acc);
     COUNT(next_rows_s8, 3, 256, x16, s8, b32, acc);
@@ -142,13 +144,22 @@ static void integer_matrices(void) {
     COUNT(settle_f32, 960, acc, b, TSAD_ACT_SIGMOID, y);
     COUNT(linear_s8_s16, 1, 1, 256, 64, x16, 0, s8, b32, m, shift, TSAD_ACT_RELU, 10, LIMIT, y16, 0);
     COUNT(linear_s8_f32, 1, 1, 256, 64, x16, 0, s8, b32, b, TSAD_ACT_RELU, y, 0);
+    COUNT_AS("linear_s8_s16, 16 windows", linear_s8_s16, MANY, 1, 256, 64, x16, 256, s8, b32, m, shift, TSAD_ACT_RELU,
+             10, LIMIT, y16, 64);
+    COUNT_AS("linear_s8_s16, 16 windows that overlap", linear_s8_s16, MANY, 48, 8, 16, x16, 8, s8, b32, m, shift,
+             TSAD_ACT_NONE, 10, LIMIT, y16, 768);
     COUNT(conv1d_s8_s16, 1, 1, 48, 8, 48, 16, 3, 1, 2, 4, 1, x16, 0, steps, s8, b32, m, shift, TSAD_ACT_RELU, 10, LIMIT,
           y16, 0, scratch16);
     COUNT(conv1d_s8_f32, 1, 1, 48, 8, 48, 16, 3, 1, 2, 4, 1, x16, 0, steps, s8, b32, b, TSAD_ACT_RELU, y, 0, scratch16);
     COUNT(lstm_s8, 1, 10, 5, 32, 1, x16, 0, s8, s8 + 640, b32, b32 + 128, m, shift, m, shift, 10, 12, y16, 0,
           scratch16);
     COUNT(gru_s8, 1, 10, 5, 32, 1, x16, 0, s8, s8 + 480, b32, b32 + 96, m, shift, m, shift, 10, y16, 0, scratch16);
+    COUNT_AS("lstm_s8, 16 windows", lstm_s8, MANY, 10, 5, 32, 1, x16, 5, s8, s8 + 640, b32, b32 + 128, m, shift, m,
+             shift, 10, 12, y16, 32, scratch16);
+    COUNT_AS("gru_s8, 16 windows", gru_s8, MANY, 10, 5, 32, 1, x16, 5, s8, s8 + 480, b32, b32 + 96, m, shift, m, shift,
+             10, y16, 32, scratch16);
     COUNT(bmm_s16, 1, 2, 48, 8, 48, x16, 0, a, x16 + 7, 0, from, 4, 1 << 30, 10, LIMIT, y16, 0);
+    COUNT_AS("bmm_s16, turned", bmm_s16, 1, 2, 48, 8, 48, x16, 0, a, x16 + 7, 0, turned, 4, 1 << 30, 10, LIMIT, y16, 0);
 }
 
 static void other_integers(void) {

@@ -15,15 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from tsad_edge import toolchain
+from tsad_edge import _core, toolchain
 
 ROUNDS, TIMES = 200_000, 50
-IN_A_ROUND = {"f32": 12 * 8, "int8": 12 * 16}
-"""Multiply-adds of a round of limits.c."""
+FLAGS = {
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": [f"-m{part}" for part in ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni")],
+}
+"""Instruction set -> how limits.c is compiled for it."""
 
 
 class Limits:
-    """Of one core; what memory gives is measured when somebody asks for it.
+    """Of one core, with what it does fastest; what memory gives is measured when somebody asks for it.
 
     Parameters
     ----------
@@ -32,15 +35,16 @@ class Limits:
     """
 
     def __init__(self, scratch: Path) -> None:
-        library = scratch / "limits.so"
-        source = Path(__file__).with_name("limits.c")
-        toolchain.run(["cc", "-O3", "-mavx2", "-mfma", "-shared", "-fPIC", str(source), "-o", str(library)])
-        loaded = ctypes.CDLL(str(library))
-        self.mac_per_us = {}
-        for precision, count in IN_A_ROUND.items():
-            work = partial(getattr(loaded, precision), ctypes.c_long(ROUNDS))
-            self.mac_per_us[precision] = ROUNDS * count / least(work, 1) / 1e6
+        self._programs = [compiled(isa, scratch) for isa in runnable() if isa in FLAGS]
+        self.mac_per_us = {precision: self._mac_per_us(precision) for precision in ("f32", "int8")}
         self._known: dict[int, float] = {}
+
+    def _mac_per_us(self, precision: str) -> float:
+        found = []
+        for program in self._programs:
+            work = getattr(program, precision)
+            found.append(ROUNDS * work(ctypes.c_long(0)) / least(partial(work, ctypes.c_long(ROUNDS)), 1) / 1e6)
+        return max(found)
 
     def floor(self, precision: str, mac: int, weight_bytes: int, batch: int) -> float:
         """Microseconds a window: its multiply-adds at full speed, or with a batch of 1 reading the weights.
@@ -54,13 +58,31 @@ class Limits:
 
     def bytes_per_us(self, size: int) -> float:
         """Reading so many bytes again and again, as a model reads its weights."""
-        size = max(size, 4096)
+        size = -(-size // 256) * 256
         if size not in self._known:
-            values = np.ones(size // 4, np.float32)
-            repeats = max(1, 20_000_000 // size)
-            best, call = (least(partial(np.dot, v, v), repeats) for v in (values, values[:8]))
-            self._known[size] = size / max(best - call, 0.1 * best) / 1e6
+            values, rounds = np.ones(size, np.int8), max(1, 20_000_000 // size)
+            place, much, often = ctypes.c_void_p(values.ctypes.data), ctypes.c_size_t(size), ctypes.c_long(rounds)
+            best = min(least(partial(program.reading, place, much, often), 1) for program in self._programs)
+            self._known[size] = size * rounds / best / 1e6
         return self._known[size]
+
+
+def runnable() -> list[str]:
+    """Instruction sets that this machine runs, the widest last."""
+    found = []
+    for isa in ("generic", "avx2", "avx512"):
+        try:
+            found.append(_core.reference(isa).isa)
+        except ValueError:
+            continue
+    return found
+
+
+def compiled(isa: str, scratch: Path) -> ctypes.CDLL:
+    """limits.c."""
+    library, source = scratch / f"limits-{isa}.so", Path(__file__).with_name("limits.c")
+    toolchain.run(["cc", "-O3", *FLAGS[isa], "-shared", "-fPIC", str(source), "-o", str(library)])
+    return ctypes.CDLL(str(library))
 
 
 def least(work: Callable[[], Any], repeats: int) -> float:

@@ -52,7 +52,21 @@ C_INCLUDES = {
         f"csrc/{part}": {"tsad.h", "tsad_parts.h"}
         for part in ("tsad.c", "tsad_guard.c", "tsad_event.c", "tsad_parts.h")
     },
-    "csrc/arch": {"kernels.h", "cells.h", "elementary.h", "functions.h", "integer.h", "panels.h"},
+    "csrc/arch": {
+        "kernels.h",
+        "cells.h",
+        "eight.h",
+        "elementary.h",
+        "functions.h",
+        "integer.h",
+        "lanes.h",
+        "lines.h",
+        "many.h",
+        "panels.h",
+        "recurrent_s8.h",
+        "shares.h",
+        "tiles.h",
+    },
     "csrc/kernels": {
         "kernels.h",
         "kernels_s16.h",
@@ -62,6 +76,7 @@ C_INCLUDES = {
         "functions.h",
         "integer.h",
         "lines.h",
+        "shares.h",
         "taps.h",
     },
     "csrc/target": {

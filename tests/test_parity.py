@@ -20,6 +20,8 @@ from tsad_edge.check import tolerance
 from tsad_edge.detector import Detector
 from tsad_edge.models.export import save
 
+from .conftest import ISAS
+
 WINDOW, CHANNELS, SAMPLES = 20, 4, 400
 
 
@@ -73,7 +75,7 @@ def test_every_pass(name: str, ladder: dict[str, dict[str, Any]]) -> None:
             assert worst <= 1, f"after {step}, in {np.dtype(dtype).name}: {worst:.2f} of what is allowed"
 
 
-@pytest.mark.parametrize("isa", ["generic", "avx2"])
+@pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("name", models.MODELS)
 def test_compiled(name: str, isa: str, ladder: dict[str, dict[str, Any]], has_isa: Callable[[str], None]) -> None:
     """Each instruction set's program of one library, all in this process; in bulk and step by step the same bits."""

@@ -16,42 +16,52 @@ typedef struct layer {
     enum tsad_activation act;
 } layer;
 
-/* y[l] (out) += the terms of one tap, or of many that are one run of memory: `in` elements of x per group, `step` apart
+/*
+ * y[l] (out) = b plus the terms of one tap, or of many that are one run of memory: `in` elements of x per group, `step`
+ * apart; b is NULL where y has it already
  */
 static void add_taps(const layer *c, size_t lines, size_t in, size_t step, const float *const *x, const float *w,
-                     float *const *y) {
-    const size_t out = c->out / c->groups;
+                     const float *b, float *const *y) {
+    const size_t channels = c->in / c->groups, out = c->out / c->groups;
     const float *from[TSAD_LINES];
     float *to[TSAD_LINES];
-    if (in == 1 && out == 1) { /* each channel by itself: the loop along channels is the long one */
-        for (size_t l = 0; l < lines; l++)
-            for (size_t o = 0; o < c->out; o++)
-                y[l][o] += x[l][o * c->channel] * w[o];
-        return;
-    }
     for (size_t g = 0; g < c->groups; g++) {
         for (size_t l = 0; l < lines; l++) {
-            from[l] = x[l] + g * in * c->channel;
+            from[l] = x[l] + g * channels * c->channel;
             to[l] = y[l] + g * out;
         }
-        TSAD_K(add_lines_f32)(lines, in, out, from, step, w + g * out, c->out, NULL, to);
+        TSAD_K(add_lines_f32)(lines, in, out, from, step, w + g * out, c->out, b != NULL ? b + g * out : NULL, to);
     }
+}
+
+/* Each channel by itself: the loop along channels is the long one. */
+static void add_tap_of_each(const layer *c, size_t lines, const float *const *x, const float *w, float *const *y) {
+    for (size_t l = 0; l < lines; l++)
+        for (size_t o = 0; o < c->out; o++)
+            y[l][o] += x[l][o * c->channel] * w[o];
 }
 
 /* Output steps: y[l] (out) from the taps first to last, of which the first one is at x[l]. */
 static void steps_of(const layer *c, size_t lines, size_t first, size_t last, const float **x, float *const *y) {
     const size_t in = c->in / c->groups;
-    const int one_run = c->groups == 1 && (in == 1 || c->tap == in * c->channel);
+    const int each = in == 1 && c->out == c->groups, started = each || c->b == NULL || first == last;
+    const int one_run = in == 1 ? !each : c->groups == 1 && c->tap == in * c->channel;
     const size_t together = one_run ? last - first : 1;
     const size_t step = one_run && in == 1 ? c->tap : c->channel;
-    tsad_start_lines(lines, c->out, c->b, y);
+    if (started)
+        tsad_start_lines(lines, c->out, c->b, y);
     for (size_t tap = first; tap < last; tap += together) {
-        add_taps(c, lines, together * in, step, x, c->w + tap * in * c->out, y);
+        const float *const w = c->w + tap * in * c->out;
+        if (each)
+            add_tap_of_each(c, lines, x, w, y);
+        else
+            add_taps(c, lines, together * in, step, x, w, started || tap > first ? NULL : c->b, y);
         for (size_t l = 0; tap + together < last && l < lines; l++)
             x[l] += c->tap;
     }
-    for (size_t l = 0; l < lines; l++)
-        tsad_activate(c->act, c->out, y[l]);
+    const int dense = y[lines - 1] == y[0] + (lines - 1) * c->out;
+    for (size_t l = 0; l < lines; l += dense ? lines : 1)
+        tsad_activate(c->act, dense ? lines * c->out : c->out, y[l]);
 }
 
 void TSAD_K(conv1d_f32)(size_t n, size_t rows, size_t steps, size_t in, size_t out_steps, size_t out, size_t taps,

@@ -15,7 +15,7 @@ void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last,
         for (size_t step = 0; step < steps; step++) {
             TSAD_K(linear_f32)(1, 1, in, 3 * hidden, x + step * in, 0, w_ih, b_ih, TSAD_ACT_NONE, from_x, 0);
             TSAD_K(linear_f32)(1, 1, hidden, 3 * hidden, h, 0, w_hh, b_hh, TSAD_ACT_NONE, from_h, 0);
-            tsad_gru_cell(hidden, from_x, from_h, h, h);
+            TSAD_K(gru_cell_f32)(hidden, from_x, from_h, h, h);
             if (!last)
                 tsad_start_state(hidden, h, y + step * hidden);
         }

@@ -14,6 +14,7 @@ typedef char tsad_shifts_round_down[(-1 >> 1) == -1 && ((int64_t)-1 >> 1) == -1 
 
 enum {
     TSAD_LIMIT = 32767,
+    TSAD_LIFT = 8192, /* 2^13, as codegen/ops/pointwise_s16.py has it */
     TSAD_HALF_SIGMOID_COUNT = 12 * 32 + 1,
     TSAD_POWERS_COUNT = 33,
     TSAD_F32_FRACTION = 16 /* of the argument of a sigmoid or tanh whose result is a float */

@@ -14,8 +14,9 @@
  *               (hidden, 3*hidden), gates in the order r z n; no padding
  *   order       each sum runs over its terms in index order, starting from the bias (0 without one), and products are
  *               rounded before they are added: build with -ffp-contract=off. So every target gives the same bits.
- *               (centre.h and softmax.c add every fourth term, and these four sums then in pairs.) One overlay,
- *               avx2, does not round the products of float matrices; still a window's score is the same in every batch.
+ *               (centre.h and shares.h add every fourth term, and these four sums then in pairs.) Overlays avx2
+ *               and avx512, whose bits are the same, do not round the products of float matrices, and of at most 16
+ *               outputs add every fourth term like these; still a window's score is the same in every batch.
  *
  * Portable C99; a faster file of the same name in arch/<isa>/ may replace one of these.
  */
@@ -25,11 +26,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus /* it has another word, and warns of fields that are left at zero, as C does not */
+#define restrict __restrict
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif
+
 /* How this build's kernels want weights packed. A generated program asks for its own layout by name, or is refused. */
 #define TSAD_LAYOUT_GENERIC 1
 
-/* A host library holds one program per ISA side by side: the build gives all but the first a suffix, _avx2; that one
- * has the weights. */
+/* A host library holds one program per ISA side by side: the build gives all but the first a suffix, _avx2 or _avx512;
+ * the first has the weights. */
 #ifndef TSAD_SUFFIX
 #define TSAD_SUFFIX
 #endif
@@ -91,6 +97,9 @@ void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last,
  * flight.c: one layer for the windows under way: row r of h and c (steps, hidden) is the window that began r samples
  * ago. It sees row r of x (steps, in), or where `same` is 1 the one x (in). scratch, in floats: with m the smaller of
  * steps and 40, lstm (4 * m + 6) * hidden, gru (6 * m + 4) * hidden.
+ *
+ * flight.c, too: linear_flight is linear_f32 of one row on the last `steps` samples x (in); there are more than 16 of
+ * them, as of outputs. kept, in floats: 3 + 32 * in + (steps - 1) * out, zeros at first.
  */
 void TSAD_K(keep_f32)(size_t n, size_t steps, size_t size, const float *x, size_t x_pitch, float *y, size_t y_pitch);
 void TSAD_K(lstm_flight_f32)(size_t n, size_t steps, int same, size_t in, size_t hidden, const float *x, size_t x_pitch,
@@ -99,6 +108,9 @@ void TSAD_K(lstm_flight_f32)(size_t n, size_t steps, int same, size_t in, size_t
 void TSAD_K(gru_flight_f32)(size_t n, size_t steps, int same, size_t in, size_t hidden, const float *x, size_t x_pitch,
                             const float *w_ih, const float *w_hh, const float *b_ih, const float *b_hh, const float *h0,
                             float *h, size_t h_pitch, float *scratch);
+void TSAD_K(linear_flight_f32)(size_t n, size_t steps, size_t in, size_t out, const float *x, size_t x_pitch,
+                               const float *w, const float *b, enum tsad_activation act, float *y, size_t y_pitch,
+                               float *kept);
 
 /*
  * conv1d.c: x (rows, steps, in) with strides xs -> y (rows, out_steps, out) = act(x * w + b), dense. Output t sees the

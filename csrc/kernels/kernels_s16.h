@@ -83,7 +83,7 @@ void TSAD_K(tanh_s16)(size_t n, size_t count, int32_t m, int shift, int fraction
 void TSAD_K(sigmoid_s16)(size_t n, size_t count, int32_t m, int shift, int fraction, const int16_t *x, size_t x_pitch,
                          int16_t *y, size_t y_pitch);
 
-/* pointwise_s16.c: y (d0, d1, d2), dense, of a and b with strides of their own; y may alias one that is dense */
+/* binary_s16.c: y (d0, d1, d2), dense, of a and b with strides of their own; y may alias one that is dense */
 void TSAD_K(add_s16)(size_t n, const size_t d[3], const int16_t *a, size_t a_pitch, const size_t as[3],
                      const int16_t *b, size_t b_pitch, const size_t bs[3], int32_t left, int32_t right, int shift,
                      int32_t limit, int16_t *y, size_t y_pitch);

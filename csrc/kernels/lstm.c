@@ -16,7 +16,7 @@ void TSAD_K(lstm_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last
         for (size_t step = 0; step < steps; step++) {
             TSAD_K(linear_f32)(1, 1, in, 4 * hidden, x + step * in, 0, w_ih, b, TSAD_ACT_NONE, gates, 0);
             TSAD_K(linear_f32)(1, 1, hidden, 4 * hidden, h, 0, w_hh, gates, TSAD_ACT_NONE, gates, 0);
-            tsad_lstm_cell(hidden, gates, c, c, h);
+            TSAD_K(lstm_cell_f32)(hidden, gates, c, c, h);
             if (!last)
                 tsad_start_state(hidden, h, y + step * hidden);
         }

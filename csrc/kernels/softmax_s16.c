@@ -4,8 +4,6 @@
  */
 #include "integer.h"
 
-enum { LIFT = 8192 }; /* 2^13, as codegen/ops/pointwise_s16.py has it */
-
 static inline int32_t largest(size_t count, size_t step, const int16_t *x) {
     int32_t most = x[0];
     for (size_t k = 1; k < count; k++)
@@ -18,7 +16,7 @@ static inline void shares(size_t count, size_t step, int32_t m, int shift, const
     const int32_t most = largest(count, step, x);
     uint32_t sum = 0;
     for (size_t k = 0; k < count; k++) {
-        const int32_t power = tsad_power(tsad_requantise((most - x[k * step]) * LIFT, m, shift));
+        const int32_t power = tsad_power(tsad_requantise((most - x[k * step]) * TSAD_LIFT, m, shift));
         sum += (uint32_t)power;
         y[k * step] = (int16_t)(power - 1);
     }

@@ -12,8 +12,9 @@ static inline size_t tsad_first_tap(size_t at, size_t dilation, size_t before) {
 }
 
 static inline size_t tsad_last_tap(size_t at, size_t steps, size_t taps, size_t dilation, size_t before) {
-    const size_t room = before + steps > at ? (before + steps - at + dilation - 1) / dilation : 0;
-    return room < taps ? room : taps;
+    if (at + (taps - 1) * dilation < before + steps)
+        return taps;
+    return before + steps > at ? (before + steps - at + dilation - 1) / dilation : 0;
 }
 
 #endif

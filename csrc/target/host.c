@@ -46,7 +46,7 @@ static const char USAGE[] =
     "gap\n"
     "in time, 32 step back in time, 64 a value was replaced by the one before.\n"
     "\n"
-    "The environment variable TSAD_ISA (generic, avx2) chooses kernels instead of the fastest that run here.\n"
+    "The environment variable TSAD_ISA (generic, avx2, avx512) chooses kernels instead of the fastest that run here.\n"
     "\n"
     "Exit status: 0 done, 1 out of memory or output not written, 2 usage, 3 input bad or too short, 4 model.\n";
 

@@ -2,8 +2,8 @@
  * library.c - a model's programs, one for each instruction set: the two functions that a host looks for in a model
  * library. The edge binary and the Python module have them, too, for the model that is built in.
  *
- * Compiled once per model with -DTSAD_MODEL=<C name> and -DTSAD_MODEL_HEADER="<C name>.h", and with -DTSAD_WITH_AVX2
- * where there is a program with the suffix _avx2. A model library exports nothing else.
+ * Compiled once per model with -DTSAD_MODEL=<C name> and -DTSAD_MODEL_HEADER="<C name>.h", and with -DTSAD_WITH_AVX2,
+ * -DTSAD_WITH_AVX512 where there are programs with the suffixes _avx2, _avx512. A model library exports nothing else.
  */
 #include TSAD_MODEL_HEADER
 
@@ -33,8 +33,21 @@ static int has_avx2(void) {
 }
 #endif
 
+#ifdef TSAD_WITH_AVX512
+extern const tsad_model JOIN(TSAD_MODEL, _avx512);
+
+static int has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+}
+#endif
+
 /* The fastest first. */
 static const program programs[] = {
+#ifdef TSAD_WITH_AVX512
+    {&JOIN(TSAD_MODEL, _avx512), has_avx512},
+#endif
 #ifdef TSAD_WITH_AVX2
     {&JOIN(TSAD_MODEL, _avx2), has_avx2},
 #endif

@@ -70,8 +70,8 @@ class Detector:
         threshold : float, optional
             Instead of the model's own.
         isa : str, optional
-            Kernels for this instruction set, ``generic`` or ``avx2``; by default what the environment variable
-            ``TSAD_ISA`` names, or else the fastest that this machine runs. ``generic`` has every board's bits.
+            Kernels for this instruction set, ``generic``, ``avx2`` or ``avx512``; by default what the environment
+            variable ``TSAD_ISA`` names, or else the fastest that this machine runs. ``generic`` has every board's bits.
         threads : int
             So many share the work of `score`; the scores are the same.
 

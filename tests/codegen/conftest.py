@@ -27,6 +27,8 @@ from tsad_edge.codegen.unrolled import never_unrolled
 from tsad_edge.check import tolerance
 from tsad_edge.scoring import double
 
+from ..conftest import ISAS
+
 ROOT = Path(__file__).parents[2]
 WARNINGS = [
     "-Wall",
@@ -139,16 +141,20 @@ class Native:
         return scores, shares if m.parts else None, taps
 
 
+AVX2 = ("-mavx2", "-mfma")
+AVX512 = (*AVX2, *(f"-mavx512{part}" for part in ("f", "bw", "dq", "vl", "vnni")), "-mprefer-vector-width=256")
 PROGRAMS = {
     "generic": (),
-    "avx2": ("-mavx2", "-mfma", "-DTSAD_SUFFIX=_avx2", '-DTSAD_ISA="avx2"', "-DTSAD_WEIGHTS"),
+    "avx2": (*AVX2, "-DTSAD_SUFFIX=_avx2", '-DTSAD_ISA="avx2"', "-DTSAD_WEIGHTS"),
+    "avx512": (*AVX512, "-DTSAD_SUFFIX=_avx512", '-DTSAD_ISA="avx512"', "-DTSAD_WEIGHTS"),
 }
 """Instruction set -> how its program and kernels are compiled, as by CMakeLists.txt, but with weights of its own."""
 
 
 def kernel_sources(isa: str) -> list[Path]:
-    """The portable kernels, with the files of an overlay in place of those of the same name."""
-    folders = (ROOT / "csrc/kernels", ROOT / "csrc/arch" / isa)
+    """The portable kernels, with the files of overlays, one over the other, in place of those of the same name."""
+    overlays = ISAS[1 : ISAS.index(isa) + 1]
+    folders = (ROOT / "csrc/kernels", *(ROOT / "csrc/arch" / overlay for overlay in overlays))
     return list({path.name: path for folder in folders for path in folder.glob("*.c")}.values())
 
 

@@ -248,17 +248,22 @@ class _Memory:
         assert all((fence == UNTOUCHED).all() for fence in fences), "written outside"
 
 
-def build(out: Path, compile_with: Sequence[str] = PLAIN, folder: Path = SOURCES) -> Kernels:
+def build(
+    out: Path, compile_with: Sequence[str] = PLAIN, folder: Path = SOURCES, files: Sequence[Path] = ()
+) -> Kernels:
     """Compile the integer kernels of a folder.
 
     Parameters
     ----------
     out : Path
         An empty folder.
+    files : Sequence[Path]
+        Those of an overlay among others; without them all of the folder.
     """
     library = out / "kernels.so"
-    sources = sorted(path for path in folder.glob("*.c") if re.search(r"_(s8|s16)\)\(|_table\)\[", path.read_text()))
-    command = [*compile_with, "-std=c99", "-shared", "-fPIC", "-o", str(library), *map(str, sources)]
+    theirs = re.compile(r"_(s8|s16)\)\(|_table\)\[")
+    sources = sorted(str(path) for path in files or folder.glob("*.c") if theirs.search(path.read_text()))
+    command = [*compile_with, "-std=c99", "-shared", "-fPIC", "-o", str(library), *sources]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return Kernels(library, folder)

@@ -124,7 +124,9 @@ def test_layout_and_plan_keep_every_bit(r: random.Random, drawing) -> None:  # t
     assert interpret(steps["plan"], windows, np.float32).scores.tobytes() == want.tobytes()
 
 
-@pytest.mark.parametrize("command", USERS, ids=[command[0] for command in USERS])
+@pytest.mark.parametrize(
+    "command", [pytest.param(USERS[0], id="gcc"), pytest.param(USERS[1], id="clang", marks=pytest.mark.slow)]
+)
 def test_the_bits_are_the_same_under_users_flags(command: tuple[str, ...], drawing, native_by) -> None:  # type: ignore[no-untyped-def]
     """-O3 -ffp-contract=fast -march=native, kernels and program, float operators of the tail too."""
     needed(command[0], command[0])

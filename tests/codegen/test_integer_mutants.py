@@ -14,7 +14,7 @@ from .integers import KINDS, SOURCES, Case, Kernels, build, draw_case
 SETTLE, PRODUCT = "(high + (1 << (shift - 1))) >> shift", "(acc * (int64_t)m)"
 CLAMP, CELLS = "x < low ? low : x > high ? high : x", "tsad_shifted(kept, 15), -TSAD_LIMIT, TSAD_LIMIT)"
 MANTISSA, NEAREST = "(mantissa + (1 << (22 - exponent)))", "(mantissa + (1 << (22 - exponent))) >> (23 - exponent)"
-LIFT = "LIFT = 8192 }; /* 2^13, as codegen/ops/pointwise_s16.py has it */\n\nvoid"
+LIFT = "TSAD_LIFT = 8192,"
 LAST = "    65535,\n}"
 MUTANTS = {
     # requantise and shifted
@@ -87,7 +87,7 @@ MUTANTS = {
     "clamp of bmm is asymmetric": ("by.shift), -by.limit, by.limit)", "by.shift), -by.limit - 1, by.limit)"),
     # values by themselves
     "leaky_relu keeps what is negative": ("x[i] > 0 ? x[i] : (int16_t)tsad_shifted(x[i] * slope, 15)", "x[i]"),
-    "sum without its second half": ("+ b * LIFT * (int64_t)right", "+ b * LIFT * (int64_t)(right & ~0xffff)"),
+    "sum without its second half": ("+ b * TSAD_LIFT * (int64_t)right", "+ b * TSAD_LIFT * (int64_t)(right & ~0xffff)"),
     "sum rounds down": ("((int32_t)(sum >> 32) + (1 << (shift - 1))) >> shift", "(int32_t)(sum >> 32) >> shift"),
     "the smallest of a few": ("most = seen > most ? seen : most", "most = seen < most ? seen : most"),
 }  # fmt: skip

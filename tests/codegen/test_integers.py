@@ -4,6 +4,7 @@ import ctypes
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from math import floor
 from pathlib import Path
@@ -32,8 +33,9 @@ from tsad_edge.codegen.ops.integer import (
 )
 from tsad_edge.codegen.ops.pointwise_s16 import LIFT, factors
 
-from ..conftest import needed
-from .integers import KINDS, USERS, Kernels, build, differing, draw_case
+from ..conftest import ISAS, needed
+from .conftest import INCLUDE, PROGRAMS, kernel_sources
+from .integers import KINDS, PLAIN, USERS, Kernels, build, differing, draw_case
 
 S32 = st.one_of(
     st.integers(-(2**31) + 1, 2**31 - 1), st.sampled_from([-(2**31) + 1, 2**31 - 1, -1, 0, 1]), st.integers(-300, 300)
@@ -66,6 +68,13 @@ def test_the_bits_are_the_same_under_users_flags(command: tuple[str, ...], tmp_p
     """-O3 -ffp-contract=fast -march=native."""
     needed(command[0], command[0])
     assert differing(build(tmp_path_factory.mktemp(command[0]), command), range(40)) == ""
+
+
+@pytest.mark.parametrize("isa", ISAS[1:])
+def test_the_bits_are_the_same_in_overlays(isa: str, has_isa: Callable[[str], None], tmp_path: Path) -> None:
+    has_isa(isa)
+    flags = [flag for flag in PROGRAMS[isa] if flag.startswith("-m")]
+    assert differing(build(tmp_path, (*PLAIN, *flags, *INCLUDE), files=kernel_sources(isa)), range(40)) == ""
 
 
 def test_nothing_overflows(tmp_path: Path) -> None:

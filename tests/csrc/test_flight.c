@@ -79,8 +79,29 @@ static void layers(int is_lstm, int with) {
     }
 }
 
+/* A dense layer on the last STEPS samples, with blocks that end and windows that start anywhere in them. */
+static void whole_windows(int with, enum tsad_activation act) {
+    enum { OUT = 19, LONG = 3 * SAMPLES, KEPT = 3 + 32 * IN + (STEPS - 1) * OUT };
+    static float w[STEPS * IN * OUT], b[OUT], x[LONG * IN], kept[KEPT];
+    fill(STEPS * IN * OUT, w);
+    fill(OUT, b);
+    fill(LONG * IN, x);
+    memset(kept, 0, sizeof kept);
+    for (size_t t = 0; t < LONG; t++) {
+        float y[OUT], want[OUT];
+        TSAD_K(linear_flight_f32)(1, STEPS, IN, OUT, x + t * IN, IN, w, with ? b : NULL, act, y, OUT, kept);
+        if (t + 1 < STEPS)
+            continue;
+        TSAD_K(linear_f32)
+        (1, 1, STEPS * IN, OUT, x + (t + 1 - STEPS) * IN, 0, w, with ? b : NULL, act, want, OUT);
+        CHECK(same_bits(y, want, OUT));
+    }
+}
+
 int main(void) {
     keeps();
+    whole_windows(0, TSAD_ACT_NONE);
+    whole_windows(1, TSAD_ACT_TANH);
     for (int with = 0; with <= 1; with++) {
         layers(1, with);
         layers(0, with);

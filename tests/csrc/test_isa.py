@@ -13,7 +13,7 @@ import pytest
 from tsad_edge import _core
 from tsad_edge.detector import Detector
 
-from ..conftest import needed
+from ..conftest import ISAS, needed
 
 MODEL = 4
 """Exit status of tsad-edge: a model that cannot be used."""
@@ -28,9 +28,9 @@ def version(built: Path, *before: str, **environment: str) -> tuple[int, str]:
 
 
 def test_the_variable_forces_a_program(built: Path, has_isa: Callable[[str], None]) -> None:
-    has_isa("avx2")
-    assert version(built)[1].endswith("kernels avx2")
-    for isa in ("generic", "avx2"):
+    has_isa("avx512")
+    assert version(built)[1].endswith("kernels avx512")
+    for isa in ISAS:
         assert version(built, TSAD_ISA=isa)[1].endswith(f"kernels {isa}")
         code = (
             "import sys; from tsad_edge import _core;"
@@ -42,40 +42,43 @@ def test_the_variable_forces_a_program(built: Path, has_isa: Callable[[str], Non
 
 
 def test_a_name_that_is_none_is_an_error(built: Path) -> None:
-    status, text = version(built, TSAD_ISA="avx512")
-    assert status == MODEL and "the built-in model" in text and "'avx512'" in text and "set it to generic" in text
+    status, text = version(built, TSAD_ISA="avx10")
+    assert status == MODEL and "the built-in model" in text and "'avx10'" in text and "set it to generic" in text
     for model in (None, str(built / "libm_tiny.so")):
         code = f"from tsad_edge import Detector; Detector.load({model!r})"
-        environment = os.environ | {"TSAD_ISA": "avx512"}
+        environment = os.environ | {"TSAD_ISA": "avx10"}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
         assert done.returncode == 1 and "ValueError" in done.stderr
-        assert "'avx512', which TSAD_ISA names, that this machine can run" in done.stderr
+        assert "'avx10', which TSAD_ISA names, that this machine can run" in done.stderr
     with pytest.raises(ValueError, match=r"built-in model: has no model for the instruction set 'sse' that"):
         _core.reference("sse")
 
 
 def test_programs_share_their_weights(built: Path, has_isa: Callable[[str], None]) -> None:
-    has_isa("avx2")
-    both = [_core.Model(str(built / "libm_tiny.so"), isa) for isa in ("generic", "avx2")]
-    assert [model.isa for model in both] == ["generic", "avx2"]
-    places = [[values.ctypes.data for _, values in model.weights] for model in both]
-    assert places[0] == places[1] and both[0].threshold == both[1].threshold
+    has_isa("avx512")
+    each = [_core.Model(str(built / "libm_tiny.so"), isa) for isa in ISAS]
+    assert tuple(model.isa for model in each) == ISAS
+    places = [[values.ctypes.data for _, values in model.weights] for model in each]
+    assert places[0] == places[1] == places[2]
+    assert each[0].threshold == each[1].threshold == each[2].threshold
 
 
 def test_programs_differ_in_rounding_only(has_isa: Callable[[str], None]) -> None:
-    has_isa("avx2")
+    has_isa("avx512")
     samples = np.random.default_rng(1).normal(size=(500, 3)).astype(np.float32)
-    portable, fused = (Detector.load(isa=isa).score(samples) for isa in ("generic", "avx2"))
+    portable, fused, wide = (Detector.load(isa=isa).score(samples) for isa in ISAS)
     assert (portable != fused)[15:].any(), "a product that is not rounded shows somewhere"
     np.testing.assert_allclose(fused, portable, rtol=2e-6)
+    assert wide.tobytes() == fused.tobytes(), "wider vectors have the same sums"
 
 
 def test_an_old_machine_never_meets_an_unknown_instruction(built: Path) -> None:
-    old = (needed("qemu-x86_64", "Debian's package is qemu-user"), "-cpu", "Nehalem")
-    status, text = version(built, *old)
-    assert status == 0 and text.endswith("kernels generic")
-    status, text = version(built, *old, TSAD_ISA="avx2")
-    assert status == MODEL and "'avx2' that this machine can run" in text
+    emulated = (needed("qemu-x86_64", "Debian's package is qemu-user"), "-cpu")
+    for cpu, runs, lacks in (("Nehalem", "generic", "avx2"), ("max,avx512f=off", "avx2", "avx512")):
+        status, text = version(built, *emulated, cpu)
+        assert status == 0 and text.endswith(f"kernels {runs}")
+        status, text = version(built, *emulated, cpu, TSAD_ISA=lacks)
+        assert status == MODEL and f"'{lacks}' that this machine can run" in text
 
 
 def test_threads_share_a_series(built: Path) -> None:

@@ -29,7 +29,7 @@ void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last,
             tsad_sums(lines, in, 3 * hidden, inputs, w_ih, b_ih, from_x);
             tsad_sums(lines, hidden, 3 * hidden, before, w_hh, b_hh, from_h);
             for (size_t l = 0; l < lines; l++) {
-                tsad_gru_cell(hidden, from_x[l], from_h[l], before[l], h[l]);
+                TSAD_K(gru_cell_f32)(hidden, from_x[l], from_h[l], before[l], h[l]);
                 inputs[l] += in;
                 before[l] = h[l];
                 h[l] += next;

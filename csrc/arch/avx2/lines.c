@@ -1,11 +1,11 @@
 /*
- * lines.c - the sums of all matrix products on x86 with AVX2 and FMA.
+ * lines.c - the sums of all matrix products on x86 with AVX2 and FMA; those of many lines are many.c's.
  *
- * A tile of sums stays in registers while the inputs pass: of some lines, some vectors of eight outputs each. Products
+ * A tile of sums stays in registers while the inputs pass: of a line, some vectors of eight outputs each. Products
  * are not rounded before they are added, so the bits are not those of kernels/lines.c. But what is added to what does
  * not depend on the number of lines: a window's score is the same in every batch.
  */
-#include "kernels.h"
+#include "many.h"
 
 #include <immintrin.h>
 
@@ -13,13 +13,14 @@
 
 enum {
     LANES = 8,
-    LINES = 4,   /* in a tile of many lines, */
-    VECTORS = 3, /* which has at most so many vectors a line; */
-    MOST = 12,   /* in a tile of one line */
-    NARROW = 2,  /* vectors: so few outputs are summed in parts, */
-    PARTIAL = 4, /* which do not wait for each other */
-    DEPTH = 256, /* inputs that pass before the next tile of many lines: their weights stay near; */
-    SHALLOW = 16 /* of one line, whose weights come from afar: so many rows at once come fastest */
+    MOST = 14,   /* vectors in a tile, */
+    OFTEN = 12,  /* and so many where a tile is not enough; */
+    NARROW = 2,  /* so few are summed in parts, */
+    PARTIAL = 4, /* which do not wait for each other, */
+    LINES = 3,   /* and of one vector so many lines at once; */
+    MANY = 8,    /* from so many on it pays to write down weights, */
+    DEPTH = 256, /* but of so many inputs at most; */
+    SHALLOW = 16 /* weights of one line come from afar: so many rows at once come fastest */
 };
 
 /* Some vectors of outputs, from output `at` on, of which the last one holds `rest`; and what is added to them. */
@@ -39,50 +40,56 @@ INLINE __m256 load(const float *from, int part, __m256i lanes) {
     return part ? _mm256_maskload_ps(from, lanes) : _mm256_loadu_ps(from);
 }
 
-INLINE void load_all(int vectors, const panel *k, const float *from, __m256 *to) {
-    for (int v = 0; v < vectors; v++)
-        to[v] = load(from + k->at + LANES * v, v == vectors - 1, first_lanes(k->rest));
-}
-
-INLINE void store_all(int vectors, const panel *k, const __m256 *from, float *to) {
-    for (int v = 0; v < vectors - 1; v++)
-        _mm256_storeu_ps(to + k->at + LANES * v, from[v]);
-    if (k->rest >= LANES)
-        _mm256_storeu_ps(to + k->at + LANES * (vectors - 1), from[vectors - 1]);
+INLINE void store(float *to, size_t rest, __m256 from) {
+    if (rest >= LANES)
+        _mm256_storeu_ps(to, from);
     else
-        _mm256_maskstore_ps(to + k->at + LANES * (vectors - 1), first_lanes(k->rest), from[vectors - 1]);
+        _mm256_maskstore_ps(to, first_lanes(rest), from);
 }
 
-/* The tile's outputs of one line: y = from + x . w. Every `parts`-th input is added to the same sum, and these then in
- * pairs. */
-INLINE void add_line(int vectors, int parts, const panel *k, const float *x, const float *from, float *y) {
+/* sum += the input of each line, `at` from its first one, times a row of weights; the sums of a line are `apart` */
+INLINE void add_input(int lines, int vectors, size_t rest, const float *w, const float *const *x, size_t at, int apart,
+                      __m256 *sum) {
+    __m256 weights[NARROW];
+    for (int v = 0; v < vectors && lines > 1; v++)
+        weights[v] = load(w + LANES * v, v == vectors - 1, first_lanes(rest));
+    for (int l = 0; l < lines; l++) {
+        const __m256 value = _mm256_broadcast_ss(x[l] + at);
+        for (int v = 0; v < vectors; v++)
+            sum[l * apart + v] = _mm256_fmadd_ps(
+                value, lines > 1 ? weights[v] : load(w + LANES * v, v == vectors - 1, first_lanes(rest)),
+                sum[l * apart + v]);
+    }
+}
+
+/*
+ * The tile's outputs of some lines: y = from + x . w. Every `parts`-th input is added to the same sum, and these then
+ * in pairs.
+ */
+INLINE void add_tile(int lines, int vectors, int parts, const panel *k, const float *const *x, const float *const *from,
+                     float *const *y) {
     const __m256i lanes = first_lanes(k->rest);
+    const int apart = vectors * parts;
     const float *w = k->w;
     __m256 sum[MOST];
-    size_t i = 0;
-    if (parts == 1)
-        load_all(vectors, k, from, sum);
-    else
-        for (int s = 0; s < vectors * parts; s++)
-            sum[s] = _mm256_setzero_ps();
+    size_t i = 0, at = 0;
+    for (int s = 0; s < lines * apart; s++)
+        sum[s] = parts > 1 ? _mm256_setzero_ps() : load(from[0] + k->at + LANES * s, s == vectors - 1, lanes);
     for (; i + (size_t)parts <= k->in; i += (size_t)parts)
-        for (int p = 0; p < parts; p++, x += k->step, w += k->row) {
-            const __m256 value = _mm256_broadcast_ss(x);
-            for (int v = 0; v < vectors; v++)
-                sum[p * vectors + v] =
-                    _mm256_fmadd_ps(value, load(w + LANES * v, v == vectors - 1, lanes), sum[p * vectors + v]);
+        for (int p = 0; p < parts; p++, at += k->step, w += k->row)
+            add_input(lines, vectors, k->rest, w, x, at, apart, sum + p * vectors);
+    for (; i < k->in; i++, at += k->step, w += k->row)
+        add_input(lines, vectors, k->rest, w, x, at, apart, sum);
+    for (int l = 0; l < lines; l++)
+        for (int v = 0; v < vectors; v++) {
+            const __m256 *part = sum + l * apart + v;
+            __m256 all = part[0];
+            if (parts > 1)
+                all = _mm256_add_ps(load(from[l] + k->at + LANES * v, v == vectors - 1, lanes),
+                                    _mm256_add_ps(_mm256_add_ps(all, part[vectors]),
+                                                  _mm256_add_ps(part[2 * vectors], part[3 * vectors])));
+            store(y[l] + k->at + LANES * v, v == vectors - 1 ? k->rest : (size_t)LANES, all);
         }
-    for (; i < k->in; i++, x += k->step, w += k->row)
-        for (int v = 0; v < vectors; v++)
-            sum[v] = _mm256_fmadd_ps(_mm256_broadcast_ss(x), load(w + LANES * v, v == vectors - 1, lanes), sum[v]);
-    if (parts > 1) {
-        __m256 start[NARROW];
-        load_all(vectors, k, from, start);
-        for (int v = 0; v < vectors; v++)
-            sum[v] = _mm256_add_ps(start[v], _mm256_add_ps(_mm256_add_ps(sum[v], sum[vectors + v]),
-                                                           _mm256_add_ps(sum[2 * vectors + v], sum[3 * vectors + v])));
-    }
-    store_all(vectors, k, sum, y);
 }
 
 /* One output of weights in a row: eight inputs at a time. */
@@ -108,15 +115,17 @@ static void add_one(size_t in, size_t out, const float *x, size_t step, const fl
                     float *y) {
     const size_t together = out <= MOST * LANES ? in : (size_t)SHALLOW;
     for (size_t i = 0; i < in; i += together, from = y)
-        for (size_t at = 0; at < out; at += MOST * LANES) {
-            const size_t left = (out - at + LANES - 1) / LANES, vectors = left < MOST ? left : (size_t)MOST;
+        for (size_t at = 0, vectors; at < out; at += LANES * vectors) {
+            const size_t left = (out - at + LANES - 1) / LANES;
+            vectors = left <= MOST ? left : (size_t)OFTEN;
             const panel k = {
                 at, out - at - LANES * (vectors - 1), in - i < together ? in - i : together, step, w + i * row + at,
                 row};
+            const float *const inputs = x + i * step;
             switch (vectors) {
 #define TILE(vectors)                                                                                                  \
     case vectors:                                                                                                      \
-        add_line(vectors, 1, &k, x + i * step, from, y);                                                               \
+        add_tile(1, vectors, 1, &k, &inputs, &from, &y);                                                               \
         break
                 TILE(1);
                 TILE(2);
@@ -130,101 +139,69 @@ static void add_one(size_t in, size_t out, const float *x, size_t step, const fl
                 TILE(10);
                 TILE(11);
                 TILE(12);
+                TILE(13);
+                TILE(14);
             }
         }
 }
 
-/* The tile's outputs of LINES lines: y[l] = from[l] + x[l] . w. The weights are `there`, and are written down one after
- * the other for the tiles of other lines, or are `near` by then. */
-INLINE void add_tile(int vectors, int first, const panel *k, float *near, const float *const *x,
-                     const float *const *from, float *const *y) {
-    const __m256i lanes = first_lanes(k->rest);
-    const float *w = k->w, *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-    __m256 sum[LINES][VECTORS], weights[VECTORS];
-    for (int l = 0; l < LINES; l++)
-        load_all(vectors, k, from[l], sum[l]);
-#pragma GCC unroll 2
-    for (size_t i = 0; i < k->in; i++, near += LANES * vectors) {
-        for (int v = 0; v < vectors; v++)
-            if (first) {
-                weights[v] = load(w + LANES * v, v == vectors - 1, lanes);
-                _mm256_store_ps(near + LANES * v, weights[v]);
-                _mm_prefetch((const char *)(w + LANES * (vectors + v)), _MM_HINT_T1); /* of the next panel */
-            } else
-                weights[v] = _mm256_load_ps(near + LANES * v);
-        for (int l = 0; l < LINES; l++) {
-            const __m256 value = _mm256_broadcast_ss(l == 0 ? x0 : l == 1 ? x1 : l == 2 ? x2 : x3);
-            for (int v = 0; v < vectors; v++)
-                sum[l][v] = _mm256_fmadd_ps(value, weights[v], sum[l][v]);
-        }
-        w += k->row;
-        x0 += k->step;
-        x1 += k->step;
-        x2 += k->step;
-        x3 += k->step;
-    }
-    for (int l = 0; l < LINES; l++)
-        store_all(vectors, k, sum[l], y[l]);
-}
-
-/* All lines of a panel, from input `i` on. What fills the last tile is its last line: it gets the same sums again. */
-INLINE void add_panel(int vectors, const panel *k, size_t lines, size_t i, const float *const *x, const float *b,
-                      float *const *y) {
-    __m256 near[DEPTH * VECTORS];
-    for (size_t l = 0; l < lines; l += LINES) {
-        const float *inputs[LINES], *from[LINES];
-        float *to[LINES];
-        for (size_t t = 0; t < LINES; t++) {
-            const size_t line = l + t < lines ? l + t : lines - 1;
-            inputs[t] = x[line] + i * k->step;
-            to[t] = y[line];
-            from[t] = b != NULL ? b : y[line];
-        }
-        if (l == 0)
-            add_tile(vectors, 1, k, (float *)near, inputs, from, to);
+/* A few outputs, line by line. */
+INLINE void add_narrow(size_t lines, const panel *k, int vectors, const float *const *x, const float *b,
+                       float *const *y) {
+    for (size_t l = 0; l < lines; l++) {
+        const float *const from = b != NULL ? b : y[l];
+        if (vectors == 1)
+            add_tile(1, 1, PARTIAL, k, x + l, &from, y + l);
         else
-            add_tile(vectors, 0, k, (float *)near, inputs, from, to);
+            add_tile(1, NARROW, PARTIAL, k, x + l, &from, y + l);
     }
 }
 
-/* Panels of all outputs, as even as can be. */
-static void add_many(size_t lines, size_t in, size_t out, const float *const *x, size_t step, const float *w,
-                     size_t row, const float *b, float *const *y) {
-    for (size_t i = 0; i < in; i += DEPTH, b = NULL) {
-        size_t at = 0, left = (out + LANES - 1) / LANES;
-        for (size_t panels = (left + VECTORS - 1) / VECTORS; panels > 0; panels--) {
-            const size_t vectors = (left + panels - 1) / panels;
-            const panel k = {
-                at, out - at - LANES * (vectors - 1), in - i < DEPTH ? in - i : (size_t)DEPTH, step, w + i * row + at,
-                row};
-            if (vectors == 3)
-                add_panel(3, &k, lines, i, x, b, y);
-            else if (vectors == 2)
-                add_panel(2, &k, lines, i, x, b, y);
-            else
-                add_panel(1, &k, lines, i, x, b, y);
-            at += LANES * vectors;
-            left -= vectors;
+/*
+ * A few outputs of some lines at once, a vector of them after the other. For many lines weights are written down where
+ * vectors lie well, if they fit.
+ */
+static void add_narrow_many(size_t lines, const panel *k, int vectors, const float *const *x, const float *b,
+                            float *const *y) {
+    __m256 near[DEPTH * NARROW];
+    const size_t together = lines - lines % LINES;
+    panel all = *k;
+    if (lines >= MANY && k->in <= DEPTH) {
+        all.row = LANES * (size_t)vectors;
+        all.w = (const float *)near;
+        for (size_t i = 0; i < k->in; i++)
+            for (int v = 0; v < vectors; v++)
+                near[i * (size_t)vectors + (size_t)v] =
+                    load(k->w + i * k->row + LANES * v, v == vectors - 1, first_lanes(k->rest));
+    }
+    for (int v = 0; v < vectors; v++) {
+        panel column = all;
+        column.at = LANES * (size_t)v;
+        column.w += column.at;
+        column.rest = v == vectors - 1 ? k->rest : (size_t)LANES;
+        for (size_t l = 0; l < together; l += LINES) {
+            const float *from[LINES];
+            for (size_t t = 0; t < LINES; t++)
+                from[t] = b != NULL ? b : y[l + t];
+            add_tile(LINES, 1, PARTIAL, &column, x + l, from, y + l);
         }
     }
+    add_narrow(lines - together, &all, vectors, x + together, b, y + together);
 }
 
 void TSAD_K(add_lines_f32)(size_t lines, size_t in, size_t out, const float *const *x, size_t step, const float *w,
                            size_t row, const float *b, float *const *y) {
-    const panel whole = {0, out, in, step, w, row}, two = {0, out - LANES, in, step, w, row};
-    if (out > NARROW * LANES && lines > 1) {
-        add_many(lines, in, out, x, step, w, row, b, y);
-        return;
-    }
-    for (size_t l = 0; l < lines; l++) {
-        const float *const from = b != NULL ? b : y[l];
-        if (out == 1 && row == 1 && step == 1)
-            y[l][0] = from[0] + dot(in, x[l], w);
-        else if (out <= LANES)
-            add_line(1, PARTIAL, &whole, x[l], from, y[l]);
-        else if (out <= NARROW * LANES)
-            add_line(2, PARTIAL, &two, x[l], from, y[l]);
-        else
-            add_one(in, out, x[l], step, w, row, from, y[l]);
-    }
+    const int vectors = out <= LANES ? 1 : NARROW;
+    const panel k = {0, out - LANES * (size_t)(vectors - 1), in, step, w, row};
+    if (out == 1 && row == 1 && step == 1)
+        for (size_t l = 0; l < lines; l++)
+            y[l][0] = (b != NULL ? b : y[l])[0] + dot(in, x[l], w);
+    else if (out <= NARROW * LANES && lines >= LINES)
+        add_narrow_many(lines, &k, vectors, x, b, y);
+    else if (out <= NARROW * LANES)
+        add_narrow(lines, &k, vectors, x, b, y);
+    else if (lines > 1)
+        TSAD_K(add_many_f32)(lines, in, out, x, step, w, row, b, y);
+    else
+        add_one(in, out, x[0], step, w, row, b != NULL ? b : y[0], y[0]);
 }

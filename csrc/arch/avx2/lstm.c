@@ -34,7 +34,7 @@ void TSAD_K(lstm_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last
             TSAD_K(add_lines_f32)(lines, in, 4 * hidden, inputs, 1, w_ih, 4 * hidden, b, sums);
             TSAD_K(add_lines_f32)(lines, hidden, 4 * hidden, before, 1, w_hh, 4 * hidden, NULL, sums);
             for (size_t l = 0; l < lines; l++) {
-                tsad_lstm_cell(hidden, sums[l], c + l * hidden, c + l * hidden, h[l]);
+                TSAD_K(lstm_cell_f32)(hidden, sums[l], c + l * hidden, c + l * hidden, h[l]);
                 inputs[l] += in;
                 before[l] = h[l];
                 h[l] += next;

@@ -2,87 +2,138 @@
  * normalise.c - norms of rows on x86 with AVX2: eight rows at once, whose sums would else wait for themselves.
  * Order and rounding are those of kernels/normalise.c, and so are the bits.
  */
-#include "functions.h"
-#include "kernels.h"
+#include "eight.h"
 
-#include <immintrin.h>
+enum { ROWS = 16, PAIRS = ROWS / 2, FOURS = PAIRS / 4 };
 
-enum { ROWS = 8, PAIRS = ROWS / 2 };
+/* A value of each row: of every eight rows, the even ones and then the odd ones. */
+typedef union each_row {
+    __m256 eight[FOURS];
+    float of[ROWS];
+} each_row;
 
-/* Of each of eight rows: the rounded mean, the mean of what then remains, and the sum that was asked for last. */
-typedef struct centres {
-    float mean[ROWS], rest[ROWS], sum[ROWS];
-} centres;
+TSAD_INLINE float of_row(const each_row *values, size_t r) { return values->of[r / 8 * 8 + r % 8 / 2 + r % 2 * 4]; }
 
-static inline float from_centre(float x, float mean, float rest) { return (x - mean) - rest; }
+/* What is summed: the values, their distances from the mean, or the squares of these from mean and rest. */
+enum term { VALUES, DISTANCES, SQUARES };
 
-/* A value of the row in either half. */
-static inline __m256 halves(float low, float high) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_set1_ps(low)), _mm_set1_ps(high), 1);
+/* Four values of two rows each. */
+TSAD_INLINE __m256 term_of(enum term what, __m128 even, __m128 odd, __m256 mean, __m256 rest) {
+    const __m256 x = _mm256_insertf128_ps(_mm256_castps128_ps256(even), odd, 1);
+    if (what == VALUES)
+        return x;
+    const __m256 d = _mm256_sub_ps(x, mean);
+    if (what == DISTANCES)
+        return d;
+    const __m256 exact = _mm256_sub_ps(d, rest);
+    return _mm256_mul_ps(exact, exact);
 }
 
-/* Sums of the distances from the centres, or of their squares: four a row, of every fourth term, added in the end. */
-static inline void distances(size_t count, const float *const *x, centres *c, int square) {
-    __m256 sum[PAIRS], mean[PAIRS], rest[PAIRS];
-    const __m128i left = _mm_cmpgt_epi32(_mm_set1_epi32((int)(count % 4)), _mm_setr_epi32(0, 1, 2, 3));
-    const __m256 inside = _mm256_castsi256_ps(_mm256_set_m128i(left, left));
-    for (int p = 0; p < PAIRS; p++) {
+/* The means: four sums a row, of every fourth term, added in the end. */
+TSAD_INLINE void find_means(int pairs, enum term what, size_t count, const float *const *x, const each_row *mean,
+                            const each_row *rest, each_row *found) {
+    __m256 sum[PAIRS], means[PAIRS], rests[PAIRS];
+    size_t k = 0;
+    for (int p = 0; p < pairs; p++) {
         sum[p] = _mm256_setzero_ps();
-        mean[p] = halves(c->mean[2 * p], c->mean[2 * p + 1]);
-        rest[p] = halves(c->rest[2 * p], c->rest[2 * p + 1]);
+        means[p] = _mm256_permutevar_ps(mean->eight[p / 4], _mm256_set1_epi32(p % 4));
+        rests[p] = _mm256_permutevar_ps(rest->eight[p / 4], _mm256_set1_epi32(p % 4));
     }
-    for (size_t k = 0; k < count; k += 4)
-        for (int p = 0; p < PAIRS; p++) {
-            const float *low = x[2 * p] + k, *high = x[2 * p + 1] + k;
-            const int whole = k + 4 <= count;
-            const __m128 first = whole ? _mm_loadu_ps(low) : _mm_maskload_ps(low, left);
-            const __m128 second = whole ? _mm_loadu_ps(high) : _mm_maskload_ps(high, left);
-            const __m256 both = _mm256_insertf128_ps(_mm256_castps128_ps256(first), second, 1);
-            __m256 d = _mm256_sub_ps(_mm256_sub_ps(both, mean[p]), rest[p]);
-            d = whole ? d : _mm256_and_ps(d, inside);
-            sum[p] = _mm256_add_ps(sum[p], square ? _mm256_mul_ps(d, d) : d);
-        }
-    for (int p = 0; p < PAIRS; p++) {
-        const __m256 pairs = _mm256_hadd_ps(sum[p], sum[p]), each = _mm256_hadd_ps(pairs, pairs);
-        c->sum[2 * p] = _mm256_cvtss_f32(each);
-        c->sum[2 * p + 1] = _mm_cvtss_f32(_mm256_extractf128_ps(each, 1));
+    for (; k + 4 <= count; k += 4)
+        for (int p = 0; p < pairs; p++)
+            sum[p] = _mm256_add_ps(
+                sum[p], term_of(what, _mm_loadu_ps(x[2 * p] + k), _mm_loadu_ps(x[2 * p + 1] + k), means[p], rests[p]));
+    if (k < count) {
+        const __m128i left = _mm256_castsi256_si128(tsad_first_lanes(count - k));
+        const __m256 inside = _mm256_castsi256_ps(_mm256_set_m128i(left, left));
+        for (int p = 0; p < pairs; p++)
+            sum[p] = _mm256_add_ps(
+                sum[p], _mm256_and_ps(inside, term_of(what, _mm_maskload_ps(x[2 * p] + k, left),
+                                                      _mm_maskload_ps(x[2 * p + 1] + k, left), means[p], rests[p])));
     }
+    for (int p = 0; p < pairs; p += 4)
+        found->eight[p / 4] =
+            _mm256_mul_ps(_mm256_hadd_ps(_mm256_hadd_ps(sum[p], sum[p + 1]), _mm256_hadd_ps(sum[p + 2], sum[p + 3])),
+                          _mm256_set1_ps(1.0f / (float)count));
 }
 
-static void find_centres(size_t count, const float *const *x, centres *c) {
-    const float share = 1.0f / (float)count;
-    distances(count, x, c, 0);
-    for (int r = 0; r < ROWS; r++)
-        c->mean[r] = c->sum[r] * share;
-    distances(count, x, c, 0);
-    for (int r = 0; r < ROWS; r++)
-        c->rest[r] = c->sum[r] * share;
+/* tsad_rsqrt of functions.h */
+TSAD_INLINE __m256 rsqrt_eight(__m256 x) {
+    const __m256 half = _mm256_set1_ps(0.5f), zero = _mm256_setzero_ps();
+    const __m256 tiny = _mm256_cmp_ps(x, _mm256_set1_ps(1.17549435e-38f), _CMP_LT_OQ);
+    const __m256 v = _mm256_blendv_ps(x, _mm256_mul_ps(x, _mm256_set1_ps(16777216.0f)), tiny);
+    const __m256 half_v = _mm256_mul_ps(half, v);
+    __m256 y = _mm256_castsi256_ps(
+        _mm256_sub_epi32(_mm256_set1_epi32(0x5f3759df), _mm256_srli_epi32(_mm256_castps_si256(v), 1)));
+    for (int step = 0; step < 3; step++)
+        y = _mm256_mul_ps(y, _mm256_sub_ps(_mm256_set1_ps(1.5f), _mm256_mul_ps(_mm256_mul_ps(half_v, y), y)));
+    __m256 s = _mm256_mul_ps(v, y);
+    s = _mm256_mul_ps(_mm256_add_ps(s, _mm256_div_ps(v, s)), half);
+    s = _mm256_blendv_ps(s, _mm256_mul_ps(s, _mm256_set1_ps(2.44140625e-4f)), tiny);
+    s = _mm256_blendv_ps(s, x,
+                         _mm256_or_ps(_mm256_cmp_ps(x, _mm256_set1_ps(3.40282347e+38f), _CMP_GT_OQ),
+                                      _mm256_cmp_ps(x, zero, _CMP_EQ_OQ)));
+    s = _mm256_blendv_ps(s, _mm256_set1_ps(__builtin_nanf("")), _mm256_cmp_ps(x, zero, _CMP_LT_OQ));
+    return _mm256_div_ps(_mm256_set1_ps(1.0f), s);
+}
+
+/* Eight values of a row's result, or what is left of it. */
+TSAD_INLINE void write_eight(size_t left, const float *x, __m256 mean, __m256 rest, __m256 scale, const float *w,
+                             const float *b, float *y) {
+    __m256 v = _mm256_mul_ps(_mm256_sub_ps(_mm256_sub_ps(tsad_load_eight(left, x), mean), rest), scale);
+    v = w != NULL ? _mm256_mul_ps(v, tsad_load_eight(left, w)) : v;
+    v = b != NULL ? _mm256_add_ps(v, tsad_load_eight(left, b)) : v;
+    tsad_store_eight(left, y, v);
+}
+
+TSAD_INLINE void write_row(size_t count, const float *x, float mean, float rest, float scale, const float *w,
+                           const float *b, float *y) {
+    const __m256 means = _mm256_set1_ps(mean), rests = _mm256_set1_ps(rest), scales = _mm256_set1_ps(scale);
+    size_t k = 0;
+    if (w == NULL && b == NULL)
+        for (; k + TSAD_EIGHT <= count; k += TSAD_EIGHT)
+            write_eight(TSAD_EIGHT, x + k, means, rests, scales, NULL, NULL, y + k);
+    for (; k < count; k += TSAD_EIGHT)
+        write_eight(count - k, x + k, means, rests, scales, w != NULL ? w + k : NULL, b != NULL ? b + k : NULL, y + k);
+}
+
+/* Up to two rows a pair. */
+TSAD_INLINE void normalise_rows(int pairs, size_t rows, size_t width, int centred, float eps, const float *const *x,
+                                const float *w, const float *b, float *const *y) {
+    each_row mean = {{_mm256_setzero_ps(), _mm256_setzero_ps()}}, rest = mean, scale;
+    if (centred) {
+        find_means(pairs, VALUES, width, x, &mean, &rest, &mean);
+        find_means(pairs, DISTANCES, width, x, &mean, &rest, &rest);
+    }
+    find_means(pairs, SQUARES, width, x, &mean, &rest, &scale);
+    for (int p = 0; p < pairs; p += 4)
+        scale.eight[p / 4] = rsqrt_eight(_mm256_add_ps(scale.eight[p / 4], _mm256_set1_ps(eps)));
+    for (size_t r = 0; r < rows; r++)
+        write_row(width, x[r], of_row(&mean, r), of_row(&rest, r), of_row(&scale, r), w, b, y[r]);
 }
 
 void TSAD_K(normalise_f32)(size_t n, size_t rows, size_t width, int centred, float eps, const float *x, size_t x_pitch,
                            const float *w, const float *b, float *y, size_t y_pitch) {
-    for (size_t row = 0; row < n * rows; row += ROWS) {
-        /* What fills the last eight is its last row. */
-        const size_t count = n * rows - row < ROWS ? n * rows - row : (size_t)ROWS;
+    size_t window = 0, row = 0;
+    while (window < n) {
         const float *from[ROWS];
-        float scale[ROWS];
-        centres c = {{0.0f}, {0.0f}, {0.0f}};
-        for (size_t r = 0; r < ROWS; r++) {
-            const size_t at = row + (r < count ? r : count - 1);
-            from[r] = x + at / rows * x_pitch + at % rows * width;
-        }
-        if (centred)
-            find_centres(width, from, &c);
-        distances(width, from, &c, 1);
-        for (size_t r = 0; r < ROWS; r++)
-            scale[r] = tsad_rsqrt(c.sum[r] * (1.0f / (float)width) + eps);
-        for (size_t r = 0; r < count; r++) {
-            float *to = y + (row + r) / rows * y_pitch + (row + r) % rows * width;
-            for (size_t k = 0; k < width; k++) {
-                float value = from_centre(from[r][k], c.mean[r], c.rest[r]) * scale[r];
-                value = w != NULL ? value * w[k] : value;
-                to[k] = b != NULL ? value + b[k] : value;
+        float *to[ROWS];
+        size_t count = 0;
+        for (; count < ROWS && window < n; count++) {
+            from[count] = x + row * width;
+            to[count] = y + row * width;
+            if (++row == rows) {
+                row = 0;
+                window++;
+                x += x_pitch;
+                y += y_pitch;
             }
         }
+        for (size_t r = count; r < ROWS; r++) /* what fills the last ones is the last row */
+            from[r] = from[count - 1];
+        if (count > ROWS / 2)
+            normalise_rows(PAIRS, count, width, centred, eps, from, w, b, to);
+        else
+            normalise_rows(PAIRS / 2, count, width, centred, eps, from, w, b, to);
     }
 }
