@@ -43,7 +43,7 @@ class Compiled:
 
     library: Path
     mac: int  # multiply-adds a window takes, after the compiler's algebra; of a stream, a sample
-    weight_bytes: int
+    weight_bytes: int  # that a window must read; sums under way share the reading of a dense layer's
 
     def detector(self) -> Any:
         """A new one, with the kernels that this machine runs fastest."""
@@ -97,9 +97,10 @@ def _compiled(networks: Sequence[Network], place: Path) -> dict[tuple[str, str],
             name = codegen.c_name(f"{network.name}-{precision}")
             made = codegen.compile_graph(graph, name, 1.0, entity=network.name, calibration=normal)
             write_c(place / "models" / name, made)
-            mac = codegen.mac(made.stream.graph if made.stream else made.graph)
+            runs = made.stream.graph if made.stream else made.graph
+            shared = sum(runs.constants[op.inputs[1]].nbytes for op in runs.ops if op.kind == "linear_flight")
             library = toolchain.library(place / "native", name)
-            found[network.name, precision] = Compiled(library, mac, made.cost["weight_bytes"])
+            found[network.name, precision] = Compiled(library, codegen.mac(runs), made.cost["weight_bytes"] - shared)
     toolchain.build(place / "models", place / "native")
     return found
 

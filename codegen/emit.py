@@ -24,7 +24,7 @@ from .verify import verify
 
 VERSION = "0.1.0"
 """Of the tool; csrc/tsad.h has the same, a test compares them."""
-MODEL_ABI = 1
+MODEL_ABI = 2
 """Shape of tsad_model that is written here."""
 ALIGN = 8
 
@@ -266,6 +266,7 @@ class _Writer:
         host = _arena(max(windowed[0], plan.fixed), max(windowed[1], plan.window))
         advance = Program(self.stream.graph, self.constants).advance()
         streamed = f"    .state_size = {plan.state},\n    .state_reset = state_reset,\n    .advance = advance,\n"
+        streamed += f"    .in_bulk = {int(self.stream.in_bulk)},\n"
         return (
             "/* Hosts have both forms of the model, a window's and a stream's; taps show what a window's computes. */\n"
             f"{forward}\n{guard}{advance}#endif\n",

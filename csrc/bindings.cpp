@@ -618,12 +618,13 @@ class Detector {
     /* Whatever is an index lies within what it indexes. */
     static bool can_be(const tsad &d) {
         const tsad_model &m = *d.model;
-        const std::uint64_t room = m.state_size != 0 ? 1 : m.window + d.batch - 1;
-        const std::uint64_t least = m.state_size != 0 ? 0 : std::min<std::uint64_t>(d.in_row, m.window);
+        const bool windows = m.state_size == 0 || (m.in_bulk != 0 && d.batch > 1);
+        const std::uint64_t room = windows ? m.window + d.batch - 1 : 1;
+        const std::uint64_t least = windows ? std::min<std::uint64_t>(d.in_row, m.window) : 0;
         const std::uint32_t records = d.config.events.records;
         const auto is_top = [&m](std::int32_t top) { return top >= -1 && top < static_cast<std::int64_t>(m.channels); };
-        return d.used >= least && d.used <= room && is_top(d.run.top) && is_top(d.record.top) &&
-               d.records_used <= records && d.records_first < std::max(records, 1u) &&
+        return d.used >= least && d.used <= room && d.behind <= (windows ? d.in_row : 0) && is_top(d.run.top) &&
+               is_top(d.record.top) && d.records_used <= records && d.records_first < std::max(records, 1u) &&
                (d.peaks == nullptr || d.peaks->next < TSAD_SPOT_PEAKS);
     }
 
@@ -699,8 +700,8 @@ PYBIND11_MODULE(_core, module) {
         .def(
             py::init(&open_model), py::arg("path"), py::arg("isa") = py::none(),
             "Open a model library. ValueError: no such file or instruction set; RuntimeError: not a usable library.\n\n"
-            "`isa` is generic or avx2; without it that of the environment variable TSAD_ISA, or else the fastest that\n"
-            "this machine runs.\n\n"
+            "`isa` is generic, avx2 or avx512; without it that of the environment variable TSAD_ISA, or else the\n"
+            "fastest that this machine runs.\n\n"
             "The system's loader knows libraries by their path: while anything holds a model of a file, opening the\n"
             "path again gives that model, even when the file has been replaced.")
         .def_property_readonly("name", [](const Model &m) { return m.model->name; })

@@ -71,15 +71,29 @@ int tsad_model_check(const tsad_model *m) {
 /* ---------------------------------------------------------------- memory: parts of the config, slots, state, arena,
  * parts */
 
-/* Slots there is room for. A stream model keeps its own past: it needs only the newest. */
-static size_t slot_room(const tsad_model *m, size_t batch) { return m->state_size != 0 ? 1 : m->window + batch - 1; }
+/* Of a stream, whether a series' windows are to be taken at once. On boards none are: the code would be for nothing. */
+static int in_bulk(const tsad_model *m) {
+#ifdef TSAD_HOST
+    return m->in_bulk != 0;
+#else
+    return (void)m, 0;
+#endif
+}
+
+/* Otherwise it keeps its own past and needs only the newest slot. */
+static int takes_windows(const tsad_model *m, size_t batch) { return m->state_size == 0 || (in_bulk(m) && batch > 1); }
+
+/* Slots there is room for. */
+static size_t slot_room(const tsad_model *m, size_t batch) {
+    return takes_windows(m, batch) ? m->window + batch - 1 : 1;
+}
 
 /* 0: overflow, or no such detector. The config is of this release. */
 static size_t memory_size(const tsad_model *m, const tsad_config *c, size_t batch) {
     int overflow = 0;
     if (m->window == 0 || m->channels == 0 || m->slot_size == 0 || batch == 0)
         return 0;
-    const size_t room = m->state_size != 0 ? 1 : tsad_add(m->window, batch - 1, &overflow);
+    const size_t room = takes_windows(m, batch) ? tsad_add(m->window, batch - 1, &overflow) : 1;
     size_t size = tsad_add(tsad_times(room, m->slot_size, &overflow), m->state_size, &overflow);
     size = tsad_add(size, m->arena_fixed, &overflow);
     size = tsad_add(size, tsad_times(batch, m->arena_window, &overflow), &overflow);
@@ -88,6 +102,8 @@ static size_t memory_size(const tsad_model *m, const tsad_config *c, size_t batc
     if (overflow)
         return 0;
     size = TSAD_MEMORY_SIZE(m->window, m->slot_size, m->state_size, m->parts, m->arena_fixed, m->arena_window, batch);
+    if (m->state_size != 0 && takes_windows(m, batch)) /* the slots of more than the newest */
+        size += TSAD_ROUND_UP(room * m->slot_size) - TSAD_ROUND_UP((size_t)m->slot_size);
     size = tsad_add(size, tsad_guard_size(m, c, &overflow), &overflow);
     size = tsad_add(size, tsad_event_size(c, &overflow), &overflow);
     size = tsad_add(size, tsad_spot_size(c), &overflow);
@@ -105,7 +121,7 @@ size_t tsad_memory_size(const tsad_model *m, const tsad_config *c, size_t batch)
 /* The most windows at once that `size` bytes, known to be enough for one, have room for. */
 static size_t batch_for(const tsad_model *m, const tsad_config *c, size_t size) {
     const size_t per_window = (size_t)m->slot_size + m->arena_window;
-    if (m->state_size != 0)
+    if (m->state_size != 0 && !in_bulk(m))
         return 1;
     /* One window's slots may have been rounded up already; that much may serve the others. Then down to what fits. */
     size_t batch = 1 + (size - memory_size(m, c, 1) + (TSAD_ALIGN - 1)) / per_window;
@@ -160,6 +176,7 @@ int tsad_init(tsad *d, const tsad_model *m, const tsad_config *c, void *memory, 
 static void empty_window(tsad *d) {
     d->used = 0;
     d->in_row = 0;
+    d->behind = 0;
     d->smooth = tsad_nan();
     tsad_guard_forget(d);
     if (d->model->state_size != 0)
@@ -186,7 +203,7 @@ int tsad_interrupt(tsad *d) {
 static void make_room(tsad *d, size_t wanted) {
     const tsad_model *m = d->model;
     const size_t kept = (size_t)m->window - 1;
-    if (m->state_size != 0) {
+    if (!takes_windows(m, d->batch)) {
         d->used = 0;
     } else if (d->used > kept && slot_room(m, d->batch) - d->used < wanted) {
         memmove(d->slots, d->slots + (d->used - kept) * m->slot_size, kept * m->slot_size);
@@ -201,6 +218,25 @@ static void append(tsad *d, const float *sample, uint32_t quality) {
     d->used++;
     d->taken++;
     d->in_row++;
+}
+
+/* A stream's state takes what it has not seen before the newest sample; of that, a window is all that counts. */
+static void catch_up(tsad *d) {
+    const tsad_model *m = d->model;
+    float score;
+    if (d->behind >= m->window) {
+        m->state_reset(d->state);
+        d->behind = (size_t)m->window - 1;
+    }
+    for (; d->behind > 0; d->behind--)
+        m->advance(d->state, d->slots + (d->used - 1 - d->behind) * m->slot_size, &score, NULL, d->arena);
+}
+
+static void advance(tsad *d, float *score, float *parts) {
+    const tsad_model *m = d->model;
+    if (in_bulk(m))
+        catch_up(d);
+    m->advance(d->state, d->slots + (d->used - 1) * m->slot_size, score, parts, d->arena);
 }
 
 static int is_warm(const tsad *d) { return d->in_row >= d->model->window; }
@@ -248,7 +284,7 @@ int tsad_step(tsad *d, uint64_t t, const float *sample, tsad_result *r) {
         make_room(d, 1);
         append(d, sample, v.quality);
         if (m->state_size != 0)
-            m->advance(d->state, d->slots, &score, parts, d->arena);
+            advance(d, &score, parts);
         else if (is_warm(d))
             m->forward(d->slots + (d->used - m->window) * m->slot_size, 1, &score, parts, d->arena);
         score = is_warm(d) ? told(d, score) : tsad_nan();
@@ -281,8 +317,7 @@ int tsad_decide(tsad *d, uint64_t t, float score, const float *parts, tsad_resul
  */
 static size_t score_block(tsad *d, const float *samples, size_t n, float *scores) {
     const tsad_model *m = d->model;
-    const size_t limit = m->state_size != 0 ? 1 : d->batch;
-    const size_t most = n < limit ? n : limit;
+    const size_t most = n < d->batch ? n : d->batch;
     size_t taken = 0;
     make_room(d, most);
     while (taken < most) {
@@ -299,10 +334,14 @@ static size_t score_block(tsad *d, const float *samples, size_t n, float *scores
     }
     if (taken == 0)
         return 0;
-    if (m->state_size != 0) {
-        m->advance(d->state, d->slots, scores, NULL, d->arena);
+    if (!takes_windows(m, d->batch)) {
+        advance(d, scores, NULL);
         scores[0] = is_warm(d) ? told(d, scores[0]) : tsad_nan();
-    } else if (is_warm(d)) {
+        return taken;
+    }
+    if (in_bulk(m) && d->behind < m->window)
+        d->behind += taken;
+    if (is_warm(d)) {
         /* Windows that end in this block; before the window first fills there are fewer than samples. */
         const uint64_t ready = d->in_row - m->window + 1;
         const size_t windows = ready < taken ? (size_t)ready : taken;

@@ -39,7 +39,7 @@ extern "C" {
  * fields at its end without that, because it tells its size; any other change to it raises the ABI, too.
  */
 #define TSAD_VERSION "0.1.0"
-#define TSAD_MODEL_ABI 1
+#define TSAD_MODEL_ABI 2
 
 /* What `memory` given to tsad_init must be aligned to, in bytes. malloc's alignment is enough on every host. */
 #define TSAD_ALIGN 8u
@@ -49,7 +49,8 @@ extern "C" {
  * Bytes a detector needs, as constant expressions: a static array can have their sum as its size. TSAD_MEMORY_SIZE is
  * what the model takes to score `batch` windows at once, its arguments are fields of tsad_model; the others are what
  * parts of the config take that are on. Generated headers have the sum done for a batch of 1 (<NAME>_MEMORY). Nothing
- * here looks for overflow; tsad_memory_size does, and otherwise gives the same.
+ * here looks for overflow; tsad_memory_size does, and otherwise gives the same. (But for a stream that is to take many
+ * windows at once, in_bulk: it wants room for their slots, too, and tsad_memory_size alone knows.)
  */
 #define TSAD_MEMORY_SIZE(window, slot_size, state_size, parts, arena_fixed, arena_window, batch)                       \
     (TSAD_ROUND_UP(((state_size) != 0 ? (size_t)1 : (size_t)(window) + (size_t)(batch)-1u) * (size_t)(slot_size)) +    \
@@ -91,7 +92,7 @@ typedef struct tsad_model {
     uint32_t crc;       /* CRC-32 (IEEE 802.3) over all `weights` in order, each value's bytes little-endian */
     const char *name;   /* the C name, for example "m_C_1" */
     const char *id;     /* SHA-256 of all it was made from, 64 hexadecimal digits; detector.json says of what */
-    const char *isa;    /* which kernels it was compiled with: "generic", "avx2", "cortexm_dsp" */
+    const char *isa;    /* which kernels it was compiled with: "generic", "avx2", "avx512", "cortexm_dsp" */
     const char *layout; /* how the weights are packed: "generic", later "cortexm", "x86" */
     const tsad_span *weights;
     uint32_t weight_arrays; /* length of `weights` */
@@ -122,6 +123,7 @@ typedef struct tsad_model {
     uint32_t state_size; /* bytes of state, a multiple of TSAD_ALIGN; 0 for a windowed model */
     void (*state_reset)(void *state);
     void (*advance)(void *state, const void *slot, float *score, float *parts, void *arena);
+    uint32_t in_bulk; /* of a stream: 1 where many windows at once take forward less time than advance */
 } tsad_model;
 
 /* The CRC of the weights as they are in memory now. The model's ABI must be this one. */
@@ -270,8 +272,8 @@ int tsad_config_copy(tsad_config *to, const tsad_config *from);
 
 /*
  * A model library (a shared object made by `tsad convert`) exports these two under these names. `isa` is "generic",
- * "avx2", or NULL for what the environment variable names, or without it the best that this machine can run; the answer
- * is NULL when the library has no such model, or the machine cannot run it.
+ * "avx2", "avx512", or NULL for what the environment variable names, or without it the best that this machine can run;
+ * the answer is NULL when the library has no such model, or the machine cannot run it.
  */
 typedef const tsad_model *tsad_model_get_fn(const char *isa);
 typedef const tsad_config *tsad_config_get_fn(void);
@@ -345,7 +347,7 @@ typedef struct tsad {
     const tsad_model *model;
     tsad_config config;
     const float *table;   /* what enter uses: the model's own, or that of a baseline */
-    unsigned char *slots; /* room for W + batch - 1 slots, the window last; a stream model keeps 1 */
+    unsigned char *slots; /* room for W + batch - 1 slots, the window last; a stream that takes none at once keeps 1 */
     unsigned char *state; /* of a stream model */
     unsigned char *arena; /* forward's working memory */
     float *parts;         /* shares of the newest window, when the model has them */
@@ -353,6 +355,7 @@ typedef struct tsad {
     size_t used;          /* slots in use from the first on; the next sample's goes behind them */
     uint64_t taken;       /* samples taken since init or reset */
     uint64_t in_row;      /* of them since the window was emptied last */
+    size_t behind;        /* of them taken since state saw one, as windows in bulk; a window's worth at least, or all */
     uint64_t last_t;      /* t of the last step; tsad_score takes samples without one */
     int32_t timed;        /* 1 once there is a last_t */
     float smooth;         /* the last score; not finite: smoothing begins with the next */

@@ -6,18 +6,21 @@ What they remember is zeros then, and is all real once as many samples have come
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..ir import Op
+from .activation import ACTIVATIONS
+from .matrix import LINEAR, in_out
 from .recurrent import RECURRENT
-from .spec import Array, Attrs, Call, Constant, Data, Inputs, Kept, Scratch, Shape, Spec, integer, one
+from .spec import Array, Attrs, Call, Constant, Data, Inputs, Kept, Scratch, Shape, Spec, Symbol, integer, one
 from .view import View
 
-ROWS_AT_ONCE = 40
-"""Windows under way that take a step together, as kernels/flight.c has it."""
+ROWS_AT_ONCE, BLOCK = 40, 16
+"""Windows under way that take a step together, and samples that wait for each other, as kernels/flight.c has them."""
 
 
 def _keep_shape(shapes: Sequence[Shape], attrs: Attrs) -> Shape:
@@ -128,4 +131,45 @@ def _flight(base: Spec, gates: int, cells: int) -> Spec:
     )
 
 
-KEPT = [KEEP, *(_flight(base, gates, cells) for base, gates, cells in zip(RECURRENT, (4, 3), (1, 0), strict=True))]
+def _flat(shape: Shape, attrs: Attrs) -> Shape:
+    """A whole window in one row, of which the newest step is given."""
+    if len(shape) < 2 or shape[:2] != (1, 1) or integer(attrs, "steps") <= BLOCK:
+        raise ValueError(f"{shape} is not one step (1, 1, ...), or {attrs['steps']} steps are at most {BLOCK}")
+    return (1, integer(attrs, "steps") * math.prod(shape))
+
+
+def _windows(inputs: Inputs, attrs: Attrs) -> list[Array | None]:
+    x = _keep(inputs, attrs)  # (n, 1, steps, ...)
+    return [x.reshape(len(x), 1, -1), *inputs[1:]]
+
+
+def _linear_flight_state(shapes: Sequence[Shape], attrs: Attrs) -> int:
+    out = in_out(shapes[1], attrs)[1]
+    return 4 * (3 + 2 * BLOCK * math.prod(shapes[0]) + (integer(attrs, "steps") - 1) * out)
+
+
+def _linear_flight_calls(op: Op, views: Mapping[str, View]) -> list[Call]:
+    x, weight, bias = (*op.inputs, "")[:3]
+    act = Symbol(ACTIVATIONS[str(op.attrs["act"])])
+    sizes = (integer(op.attrs, "steps"), math.prod(views[x].shape), op.output.size)
+    constants = Constant(weight), Constant(bias)
+    return [Call("linear_flight_f32", (*sizes, Data(x), *constants, act, Data(op.output.name), Kept()))]
+
+
+LINEAR_FLIGHT = replace(
+    LINEAR,
+    kind="linear_flight",
+    summary="a dense layer on the last few samples, whose sums are under way",
+    aten=(),
+    attrs={**LINEAR.attrs, "steps": int},
+    shape=lambda shapes, attrs: LINEAR.shape([_flat(shapes[0], attrs), *shapes[1:]], attrs),
+    meaning=lambda inputs, attrs: LINEAR.meaning(_windows(inputs, attrs), attrs),
+    terms=lambda inputs, mags, output, attrs: LINEAR.terms(_windows(inputs, attrs), mags, output, attrs),
+    mac=lambda shapes, attrs: LINEAR.mac([_flat(shapes[0], attrs), *shapes[1:]], attrs),
+    calls=_linear_flight_calls,
+    weights=(),
+    state=_linear_flight_state,
+)
+
+RECURRENT_FLIGHTS = [_flight(base, gates, cells) for base, gates, cells in zip(RECURRENT, (4, 3), (1, 0), strict=True)]
+KEPT = [KEEP, LINEAR_FLIGHT, *RECURRENT_FLIGHTS]

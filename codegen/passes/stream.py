@@ -2,19 +2,22 @@
 
 Two forms. *Columns*: where a tensor's steps are the same whichever window they are seen from, only the newest is
 computed, and as many of the last as somebody reads are kept. Steps that see a window's own border (padding) are
-computed anew each time. *Flights*: a recurrent layer starts anew with each window, so that nothing is shared, but all
-windows under way take their steps together, and weights are read once for all of them.
+computed anew each time. *Flights*: a recurrent layer starts anew with each window, and a dense layer that sees all of a
+window has weights of its own for each step, so that nothing is shared. But all windows under way take their steps
+together, and weights are read once for many of them.
 
 That a stream says what windows say, to the bit, rests on the operators alone: they are the same, on the same values.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..ir import Attr, Graph, Grid, Op, Source, Tensor, fresh, prune
 from ..ops import Shape, mac
+from ..ops.kept import BLOCK
 from ..verify import verify
 from .layout import layout
 from .plan import plan
@@ -24,6 +27,10 @@ PAYS = 0.5
 """A stream of columns is worth its memory where it takes at most this share of the windowed work."""
 FEWEST_ROWS, MOST_STATE = 8, 1 << 23
 """Windows under way that make a flight worth it, and most bytes that it may keep."""
+LEAST_WEIGHTS, FEWEST_CHANNELS = 1 << 19, 8
+"""Bytes of a dense layer's weights that are worth bringing near once for many windows, and how many they are a step."""
+FEWEST_STEPS, FEWEST_OUTPUTS = 2 * BLOCK, 17
+"""From which on its sums may wait, and run over their terms one by one (see "order" in kernels.h)."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,8 @@ class Streamed:
     graph: Graph
     everywhere: bool
     """Columns save work on every machine; flights save nothing but reading weights, and want a host's memory."""
+    in_bulk: bool
+    """Windows of a series, taken many at once, read weights as seldom, and take all the layers behind together."""
 
 
 def stream(graph: Graph) -> Streamed | None:
@@ -45,15 +54,17 @@ def stream(graph: Graph) -> Streamed | None:
     """
     columns = _build(graph, flights=False)
     if columns is not None and _work(columns) <= PAYS * _work(graph):
-        return Streamed(_planned(columns), True)
-    shapes = graph.shapes()
-    rows = max((shapes[op.inputs[0]][1] for op in graph.ops if op.kind in {"lstm", "gru"}), default=0)
-    flights = _build(graph, flights=True) if rows >= FEWEST_ROWS else None
-    if flights is None or not any(op.kind.endswith("_flight") for op in flights.ops):
+        return Streamed(_planned(columns), everywhere=True, in_bulk=False)
+    flights = _build(graph, flights=True)
+    if flights is None:
+        return None
+    kinds = {op.kind for op in flights.ops if op.kind.endswith("_flight")}
+    if not kinds:
         return None
     planned = _planned(flights)
     assert planned.plan is not None
-    return Streamed(planned, False) if planned.plan.state <= MOST_STATE else None
+    made = Streamed(planned, everywhere=False, in_bulk=kinds == {"linear_flight"})
+    return made if planned.plan.state <= MOST_STATE else None
 
 
 def _work(graph: Graph) -> int:
@@ -133,6 +144,10 @@ class _Streaming:
             self.series[name] = found
         elif self.flights_too and op.kind in {"lstm", "gru"} and self._is_plain(op.inputs[0]):
             self._fly(op, self._newest(op.inputs[0]))
+        elif self.flights_too and (steps := self._seen_whole(op)) is not None:
+            attrs = {**op.attrs, "steps": self.shapes[steps][1]}
+            newest = self._newest(steps)
+            self._add(op, [newest, *op.inputs[1:]], attrs, op.output.shape, (name, None), kind="linear_flight")
         elif op.kind == "select" and op.attrs["dim"] == 1 and op.inputs[0] in self.series:
             index = number(op, "index")
             step = self._steps(op.inputs[0], index, index + 1)
@@ -260,7 +275,18 @@ class _Streaming:
     def _is_plain(self, name: str) -> bool:
         """Every step of it is the newest once."""
         series = self.series.get(name)
-        return series is not None and (series.hop, series.left, series.right) == (1, 0, 0)
+        known = series is not None and (series.hop, series.left, series.right) == (1, 0, 0)
+        return known and self.shapes[name][1] >= FEWEST_ROWS
+
+    def _seen_whole(self, op: Op) -> str | None:
+        """The series that a dense layer sees in one row, where it pays to have its sums under way."""
+        made = self.producers.get(op.inputs[0])
+        if op.kind != "linear" or made is None or made.kind != "reshape" or not self._is_plain(made.inputs[0]):
+            return None
+        steps, weights = self.shapes[made.inputs[0]], self.shapes[op.inputs[1]]
+        pays = 4 * math.prod(weights) >= LEAST_WEIGHTS and math.prod(steps[2:]) >= FEWEST_CHANNELS
+        exact = steps[1] >= FEWEST_STEPS and op.output.size >= FEWEST_OUTPUTS
+        return made.inputs[0] if pays and exact and math.prod(steps[1:]) == weights[0] else None
 
     def _fly(self, op: Op, x: str) -> None:
         """All windows under way take a step."""

@@ -14,8 +14,8 @@
 
 #include "kernels.h"
 
-#if TSAD_MODEL_ABI != 1
-#error "m_reference was generated for model ABI 1: convert it again"
+#if TSAD_MODEL_ABI != 2
+#error "m_reference was generated for model ABI 2: convert it again"
 #endif
 #ifndef TSAD_LAYOUT_GENERIC
 #error "m_reference was generated for the layout generic: convert it again"
@@ -75,7 +75,7 @@ static const char *const channel_names[3] = {
 };
 
 const tsad_model TSAD_SYMBOL(m_reference) = {
-    .abi = 1,
+    .abi = 2,
     .crc = 0x66beff5eu,
     .name = "m_reference",
     .id = "0cdd4c0d7bb23a7403d834f1c31e9ab202e7c1e94d875bb33ee27b720609f92f",

@@ -21,15 +21,25 @@ from tsad_edge.codegen.verify import VerifyError, verify
 from tsad_edge import Detector, _core, models, toolchain
 from tsad_edge.models.export import trace
 
+from ..conftest import ISAS
+
 SAMPLES = 60
 
 
 @pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streams are made where they save nothing, too: small graphs have little to save."""
+def flights(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Flights are made where they save nothing, too, and columns nowhere. The module with the rules."""
     rules = sys.modules[stream.__module__]  # the package has the function by that name
-    monkeypatch.setattr(rules, "PAYS", math.inf)
-    monkeypatch.setattr(rules, "FEWEST_ROWS", 1)
+    for least in ("FEWEST_ROWS", "LEAST_WEIGHTS", "FEWEST_CHANNELS"):
+        monkeypatch.setattr(rules, least, 1)
+    monkeypatch.setattr(rules, "PAYS", 0)
+    return rules
+
+
+@pytest.fixture
+def always(flights: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams are made where they save nothing, too: small graphs have little to save."""
+    monkeypatch.setattr(flights, "PAYS", math.inf)
 
 
 def convolutions(drawing, r: random.Random) -> Graph:  # type: ignore[no-untyped-def]
@@ -84,6 +94,21 @@ def recurrent(drawing, r: random.Random) -> Graph:  # type: ignore[no-untyped-de
     return finished(d, d.add("select", [x], dim=1, index=d.shapes[x][1] - 1))
 
 
+def dense(drawing, r: random.Random) -> Graph:  # type: ignore[no-untyped-def]
+    """Dense layers that see all steps, or all but the newest, of a series in one row."""
+    d = drawing(r, window=(r.randint(34, 60), r.randint(1, 9)))
+    x = d.add("mul", ["window", d.constant((d.window.shape[2],))])
+    if r.random() < 0.5:
+        x = d.add("linear", [x, d.constant((r.randint(1, 5), d.window.shape[2]))], act="tanh", packed=False)
+    late = r.choice([0, 0, 1, 2])
+    x = d.add("slice", [x], dim=1, start=r.choice([0, late]), stop=d.window.shape[1] - late, step=1)
+    x = d.add("reshape", [x], shape=(1, math.prod(d.shapes[x])))
+    out = r.randint(17, 40)
+    bias = [d.constant((out,))] if r.random() < 0.5 else []
+    x = d.add("linear", [x, d.constant((out, d.shapes[x][1])), *bias], act=r.choice(["none", "relu"]), packed=False)
+    return finished(d, x)
+
+
 def finished(d: Any, x: str) -> Graph:
     """The mean of squares as the score; no constant is nothing, so that the score depends on samples."""
     rng = np.random.default_rng(len(d.ops))
@@ -124,6 +149,15 @@ def test_the_meaning_is_that_of_windows(draw: Callable[..., Graph], r: random.Ra
     assert means_the_same(made) or draw is convolutions
     if made.stream is not None:
         assert from_text(to_text(made.stream.graph), made.stream.graph.constants) == made.stream.graph
+
+
+@given(r=st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_the_meaning_of_sums_under_way_is_that_of_windows(r: random.Random, drawing, flights) -> None:  # type: ignore[no-untyped-def]
+    made = compile_graph(dense(drawing, r), "m_test", 0.5)
+    assert means_the_same(made) and made.stream is not None
+    assert any(op.kind == "linear_flight" for op in made.stream.graph.ops)
+    assert from_text(to_text(made.stream.graph), made.stream.graph.constants) == made.stream.graph
 
 
 @given(r=st.randoms(use_true_random=False))
@@ -170,7 +204,7 @@ def same_bits(library: Path, samples: NDArray[np.float32], isa: str) -> None:
         assert np.isfinite(by_samples).any()
 
 
-@pytest.mark.parametrize("isa", ["generic", "avx2"])
+@pytest.mark.parametrize("isa", ISAS)
 def test_in_c_every_bit_is_that_of_windows(isa: str, library, drawing, always, has_isa) -> None:  # type: ignore[no-untyped-def]
     has_isa(isa)
     made: dict[str, Compiled] = {}
@@ -184,6 +218,31 @@ def test_in_c_every_bit_is_that_of_windows(isa: str, library, drawing, always, h
     assert len(made) > 25 and any("_s8" in op.kind for one in made.values() for op in one.stream.graph.ops)  # type: ignore[union-attr]
     for name, path in library(made).items():
         same_bits(path, samples_of(made[name].graph, 300), isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_series_and_single_samples_mix(isa: str, library, drawing, flights, has_isa) -> None:  # type: ignore[no-untyped-def]
+    """Scores are those of windows to the bit, wherever a detector turns from a series' windows to a stream and back."""
+    has_isa(isa)
+    graphs = [dense(drawing, random.Random(seed)) for seed in range(6)]
+    made = {f"m_{i}": compile_graph(graph, f"m_{i}", 0.5) for i, graph in enumerate(graphs)}
+    for i, path in enumerate(library(made).values()):
+        r = random.Random(i)
+        assert made[f"m_{i}"].stream.in_bulk  # type: ignore[union-attr]
+        samples = samples_of(graphs[i], 900)
+        samples[500, 0] = np.nan
+        by_windows, mixed = (
+            _core.Detector(_core.Model(str(path), isa), guard={"not_finite": "reset"}, threads=threads)
+            for threads in (2, 1)
+        )
+        whole, found, at = by_windows.score(samples), [], 0
+        while at < len(samples):
+            part = samples[at : at + r.choice([1, 3, 40, 200])]
+            found.append(mixed.score(part) if r.random() < 0.5 else mixed.run(part, None, False)[0])
+            at += len(part)
+            if r.random() < 0.2:
+                mixed.restore(mixed.snapshot())
+        assert np.concatenate(found).tobytes() == whole.tobytes()
 
 
 def compiled(name: str, window: int = 100, channels: int = 3, **more: Any) -> Compiled:
@@ -201,10 +260,11 @@ def test_the_shipped_convolutions_stream_everywhere_and_take_less() -> None:
     assert compiled("tcn", channels=38).cost["memory_bytes"] < 6000  # windowed it is 26 kB
 
 
-def test_recurrent_models_stream_on_hosts_only(tmp_path: Path) -> None:
-    for name in ("lstm", "gru"):
-        made = compiled(name)
+def test_what_flies_streams_on_hosts_only() -> None:
+    for name, channels in (("lstm", 3), ("gru", 3), ("gan", 38)):
+        made = compiled(name, channels=channels)
         assert made.stream is not None and not made.stream.everywhere
+        assert made.stream.in_bulk is (name == "gan")
         assert made.cost["state_bytes"] == 0 and "#if defined TSAD_HOST && !defined TSAD_TAP_ON\n" in made.source
 
 
@@ -265,7 +325,7 @@ def test_a_step_too_early_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_readme_shows_what_streams_take(library, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    made = {f"m_{name}": compiled(name, channels=38) for name in ("tcn", "cnn", "lstm", "gru")}
+    made = {f"m_{name}": compiled(name, channels=38) for name in ("tcn", "cnn", "lstm", "gru", "gan")}
     on_host = {name: _core.Model(str(path)).memory for name, path in library(made).items()}
     monkeypatch.setattr(passes, "stream", lambda graph: None)
     readme = (Path(__file__).parents[2] / "README.md").read_text()
@@ -279,7 +339,7 @@ def test_readme_shows_what_streams_take(library, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isa", ["generic", "avx2"])
+@pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("precision", ["f32", "s8"])
 @pytest.mark.parametrize("name", ["tcn", "cnn", "lstm", "gru"])
 def test_a_million_samples(name: str, precision: str, isa: str, library, has_isa) -> None:  # type: ignore[no-untyped-def]

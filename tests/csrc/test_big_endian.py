@@ -42,6 +42,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree
 
 
+@pytest.mark.slow
 def test_the_c_tests_hold(built: Path) -> None:
     """All but the sweep over every exponent, which takes the emulator a minute; see the next test."""
     assert "100% tests passed" in run("ctest", "--test-dir", built, "--output-on-failure", "-E", "test_functions")

@@ -26,8 +26,9 @@ static void advance(void *s, const void *slot, float *score, float *parts, void 
     m_tiny.forward(now->slots, 1, score, parts, arena);
 }
 
-static tsad_model stream_model(void) {
+static tsad_model stream_model(uint32_t in_bulk) {
     tsad_model m = m_tiny;
+    m.in_bulk = in_bulk;
     m.state_size = sizeof(state);
     m.state_reset = state_reset;
     m.advance = advance;
@@ -41,7 +42,7 @@ static void *start(tsad *d, const tsad_model *m, size_t batch) {
     const size_t size = tsad_memory_size(m, &m_tiny_config, batch);
     void *memory = malloc(size);
     CHECK(memory != NULL && tsad_init(d, m, &m_tiny_config, memory, size) == TSAD_OK);
-    CHECK(d->batch == (m->state_size != 0 ? 1 : batch));
+    CHECK(d->batch == (m->state_size != 0 && !m->in_bulk ? 1 : batch));
     return memory;
 }
 
@@ -60,6 +61,9 @@ static void sizes(void) {
     }
     m.state_size = 24;
     CHECK(tsad_memory_size(&m, &m_tiny_config, 5) == 8 + 24 + 80 + 16);
+    m.in_bulk = 1; /* slots of whole windows beside the state */
+    CHECK(tsad_memory_size(&m, &m_tiny_config, 5) == 48 + 24 + 80 + 16);
+    CHECK(tsad_memory_size(&m, &m_tiny_config, 1) == TSAD_MEMORY_SIZE(W, 6, 24, 3, 40, 8, 1));
     CHECK(tsad_memory_size(NULL, &m_tiny_config, 1) == 0 && tsad_memory_size(&m_tiny, &m_tiny_config, 0) == 0);
     CHECK(tsad_memory_size(&m_tiny, &m_tiny_config, SIZE_MAX) == 0 &&
           tsad_memory_size(&m_tiny, &m_tiny_config, SIZE_MAX / 8) == 0);
@@ -74,10 +78,9 @@ static void sizes(void) {
           tsad_memory_size(&m, &m_tiny_config, SIZE_MAX / 2) != 0);
 }
 
-static void every_size_gives_the_largest_batch(void) {
+static void every_size_gives_the_largest_batch(tsad_model m) {
     double memory[200];
     tsad d;
-    tsad_model m = m_tiny;
     for (m.slot_size = 1; m.slot_size < 30; m.slot_size++)
         for (size_t size = tsad_memory_size(&m, &m_tiny_config, 1); size <= sizeof memory; size++) {
             CHECK(tsad_init(&d, &m, &m_tiny_config, memory, size) == TSAD_OK);
@@ -86,7 +89,8 @@ static void every_size_gives_the_largest_batch(void) {
             /* Slots, arena and parts, each aligned, fill the memory to its end and do not overlap. */
             const size_t arena = (size_t)(d.arena - (unsigned char *)memory);
             const size_t parts = (size_t)((unsigned char *)d.parts - (unsigned char *)memory);
-            CHECK(arena % TSAD_ALIGN == 0 && arena >= (W + d.batch - 1) * m.slot_size);
+            const size_t slots = m.state_size != 0 && d.batch == 1 ? 1 : W + d.batch - 1;
+            CHECK(arena % TSAD_ALIGN == 0 && arena >= slots * m.slot_size + m.state_size);
             CHECK(parts % TSAD_ALIGN == 0 && parts >= arena + d.batch * m.arena_window);
             CHECK(parts + TSAD_ROUND_UP(m.parts * sizeof(float)) == tsad_memory_size(&m, &m_tiny_config, d.batch));
         }
@@ -255,8 +259,10 @@ static void bulk_is_steps(const tsad_model *m) {
         /* Bulk and steps in turns go on from each other; only steps have a time. */
         tsad_reset(&d);
         for (size_t i = 0; i < N; i += 5) {
-            CHECK(tsad_score(&d, samples[i], 4, bulk + i) == TSAD_OK);
-            bulk[i + 4] = tsad_step(&d, i / 5, samples[i + 4], &r) == TSAD_OK ? r.score : NOT_A_NUMBER;
+            const size_t at_once = i / 5 % 5;
+            CHECK(tsad_score(&d, samples[i], at_once, bulk + i) == TSAD_OK);
+            for (size_t k = i + at_once; k < i + 5; k++)
+                bulk[k] = tsad_step(&d, k, samples[k], &r) == TSAD_OK ? r.score : NOT_A_NUMBER;
         }
         for (size_t i = 0; i < N; i++)
             CHECK(isnan(steps[i]) ? isnan(bulk[i]) : same_bits(steps + i, bulk + i, 1));
@@ -282,16 +288,17 @@ static void absurd_is_abnormal(const tsad_model *m) {
 }
 
 int main(void) {
-    const tsad_model stream = stream_model();
-    const tsad_model *const models[] = {&m_tiny, &stream};
+    const tsad_model stream = stream_model(0), series = stream_model(1);
+    const tsad_model *const models[] = {&m_tiny, &stream, &series};
     for (int status = 2; status > -8; status--)
         CHECK(tsad_status_text(status) != NULL && tsad_status_text(status)[0] != '\0');
     sizes();
-    every_size_gives_the_largest_batch();
+    every_size_gives_the_largest_batch(m_tiny);
+    every_size_gives_the_largest_batch(series);
     refused_at_the_door();
     configs_of_other_releases();
     crc();
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < sizeof models / sizeof *models; k++) {
         warm_up_and_scores(models[k]);
         failed_steps_change_nothing(models[k]);
         bulk_is_steps(models[k]);

@@ -1,7 +1,8 @@
 /*
- * Any calls of a detector with any config: one that takes single steps, a stream model's and one with room for many
- * windows say the same, bit for bit; a refused step leaves all bytes as they were; what is told fits together; and with
- * guard, smoothing, events' settings and SPOT off it is what a plain detector, written here anew, says.
+ * Any calls of a detector with any config: one that takes single steps, a stream model's, one with room for many
+ * windows and one that is both say the same, bit for bit; a refused step leaves all bytes as they were; what is told
+ * fits together; and with guard, smoothing, events' settings and SPOT off it is what a plain detector, written here
+ * anew, says.
  */
 #include "fuzz.h"
 #include "m_tiny.h"
@@ -9,7 +10,8 @@
 #include <float.h>
 #include <math.h>
 
-enum { W = M_TINY_WINDOW, C = M_TINY_CHANNELS, MOST = 24, STEPS = 0, STREAM = 1, BULK = 2, DETECTORS = 3 };
+enum { W = M_TINY_WINDOW, C = M_TINY_CHANNELS, MOST = 24 };
+enum { STEPS, STREAM, BULK, BOTH, DETECTORS };
 
 /* ---------------------------------------------------------------- the tiny model as a stream */
 
@@ -22,7 +24,7 @@ static void advance(void *s, const void *slot, float *score, float *parts, void 
     m_tiny.forward(slots, 1, score, parts, arena);
 }
 
-/* ---------------------------------------------------------------- three detectors, side by side */
+/* ---------------------------------------------------------------- detectors, side by side */
 
 typedef struct one {
     tsad d, d_before;
@@ -39,12 +41,13 @@ static int begin(const tsad_config *c, size_t batch) {
     for (int i = 0; i < DETECTORS; i++) {
         one *a = &all[i];
         a->m = m_tiny;
-        if (i == STREAM) {
+        if (i == STREAM || i == BOTH) {
+            a->m.in_bulk = i == BOTH;
             a->m.state_size = sizeof(float[W][C]);
             a->m.state_reset = state_reset;
             a->m.advance = advance;
         }
-        a->size = tsad_memory_size(&a->m, c, i == BULK ? batch : 1);
+        a->size = tsad_memory_size(&a->m, c, i >= BULK ? batch : 1);
         HOLDS(a->size != 0);
         a->memory = (unsigned char *)malloc(a->size); /* exactly that, so that the address sanitizer sees one too far */
         a->memory_before = (unsigned char *)malloc(a->size);
@@ -52,7 +55,7 @@ static int begin(const tsad_config *c, size_t batch) {
         memset(a->memory, 0x5a + i, a->size); /* what was there must not matter */
         memset(&a->d, 0x3c + i, sizeof a->d);
         memcpy(&a->d_before, &a->d, sizeof a->d);
-        HOLDS(i == BULK || tsad_init(&a->d, &a->m, c, a->memory, a->size - 1) < 0);
+        HOLDS(i >= BULK || tsad_init(&a->d, &a->m, c, a->memory, a->size - 1) < 0);
         statuses[i] = tsad_init(&a->d, &a->m, c, a->memory, a->size);
         HOLDS(statuses[i] == TSAD_OK || memcmp(&a->d, &a->d_before, sizeof a->d) == 0);
         HOLDS(statuses[i] == statuses[0]);
@@ -180,7 +183,8 @@ static void score(const float *samples, size_t n, int is_plain) {
             for (size_t k = 0; k < n; k++)
                 HOLDS(tsad_score(&all[i].d, samples + k * C, 1, &scores[i][k]) == TSAD_OK);
     for (size_t k = 0; k < n; k++) {
-        HOLDS(same_float(scores[STEPS][k], scores[STREAM][k]) && same_float(scores[STEPS][k], scores[BULK][k]));
+        for (int i = STREAM; i < DETECTORS; i++)
+            HOLDS(same_float(scores[STEPS][k], scores[i][k]));
         if (is_plain)
             HOLDS(same_float(scores[0][k], can_be(samples + k * C) ? plain_score(samples + k * C) : NAN));
     }

@@ -55,6 +55,7 @@ const tsad_model TSAD_SYMBOL(m_tiny) = {
     0,
     NULL,
     NULL,
+    0,
 };
 
 const tsad_config TSAD_SYMBOL(m_tiny_config) = {.size = sizeof(tsad_config), .threshold = 10.0f};
