@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import toolchain
-from .boards import model_name
+from .boards import memory_parts, model_name
 from .detector import Detector
 from .files import replaced, write_json
 
@@ -27,18 +27,13 @@ MAIN = """\
 /* Runs the vectors through the detector, as a firmware runs its sensors' samples: 0 when every score is as expected. */
 #include "{name}.h"
 #include "vectors.h"
-
 #include <string.h>
 
-static union {{
-    uint64_t align;
-    unsigned char bytes[{upper}_MEMORY];
-}} memory;
-
 int main(void) {{
+    static uint64_t memory[({upper}_MEMORY + 7) / 8];
     tsad detector;
     tsad_result result;
-    if (tsad_init(&detector, &{name}, &{name}_config, &memory, sizeof memory) != TSAD_OK)
+    if (tsad_init(&detector, &{name}, &{name}_config, memory, sizeof memory) != TSAD_OK)
         return 2; /* wrong ABI, or damaged weights */
     for (uint64_t t = 0; t < VECTORS; t++) {{
         const int status = tsad_step(&detector, t, vector_samples[t], &result);
@@ -126,11 +121,15 @@ def export(folder: Path, out: Path) -> str:
         detector = Detector.load(toolchain.library(Path(scratch) / "native", name), isa="generic")
         samples = typical(detector)
         scores = detector.run(samples).scores
+        header = (folder / f"{name}.h").read_text()
+        table, *weights = (int(values.nbytes) for _, values in detector.model.weights)  # enter's table comes first
         cost = {
             "schema": 1,
             "model": detector.model.id,
-            "weight_bytes": int(sum(values.nbytes for _, values in detector.model.weights)),
-            "memory_bytes": memory((folder / f"{name}.h").read_text()),
+            "weight_bytes": sum(weights),
+            "table_bytes": table,
+            "memory_bytes": memory(header),
+            **memory_parts(header),
             "kernels": sources,
             "overlays": faster,
         }

@@ -100,19 +100,21 @@ class OnHost:
         return data
 
 
-@pytest.fixture(scope="session")
-def session_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library of `session_on_host.c`, with sanitizers' checks that need no runtime."""
-    out = tmp_path_factory.mktemp("session") / "session.so"
-    mcu = CSRC / "target" / "mcu"
+def session_of(mcu: Path, out: Path) -> Path:
+    """The library of `session_on_host.c` with the protocol of a folder, and sanitizers' checks that need no runtime."""
     sources = [Path(__file__).with_name("session_on_host.c"), mcu / "session.c", mcu / "frame.c", *CSRC.glob("tsad*.c")]
     sources += [*sorted((CSRC / "kernels").glob("*.c")), CSRC / "reference" / "m_reference.c"]
     flags = "-std=c99 -O2 -shared -fPIC -ffp-contract=off -fsanitize=undefined -fsanitize-undefined-trap-on-error"
-    includes = [f"-I{CSRC / folder}" for folder in (".", "kernels", "reference", "target/mcu")]
+    includes = [f"-I{folder}" for folder in (CSRC, CSRC / "kernels", CSRC / "reference", mcu)]
     compiler = os.environ.get("CC") or "cc"
     done = subprocess.run([compiler, *flags.split(), *includes, *sources, "-o", out], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return out
+
+
+@pytest.fixture(scope="session")
+def session_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return session_of(CSRC / "target" / "mcu", tmp_path_factory.mktemp("session") / "session.so")
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_what_a_board_needs_is_there_for_each() -> None:
 
 
 SLOW = pytest.mark.slow
-FIRST = ("mps2-an386", "riscv-virt")
+FIRST = ("mps2-an386", "netduinoplus2", "riscv-virt")
 """Boards whose firmware every run of the tests builds; the others' takes some seconds more each."""
 
 

@@ -117,7 +117,7 @@ def test_an_exported_folder_compiles_alone_and_passes_its_vectors(
     assert subprocess.run([tmp_path / "example"]).returncode == 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])])
 def test_users_flags_change_no_bit_of_an_exported_folder(
     kind: str, exported: Callable[[str], Path], tmp_path: Path
 ) -> None:

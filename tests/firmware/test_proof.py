@@ -1,8 +1,10 @@
 """The pipeline with boards: firmware, its cost, the proof on the whole test set, and ways in which it must not pass."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +82,7 @@ def test_cost_has_a_row_for_each_board(inside: Path) -> None:
         one, host = row["per_entity"]["plant"], cost["per_entity"]["plant"]
         assert one["flash_bytes"] - one["code_bytes"] == host["weight_bytes"] + host["table_bytes"]
         assert one["memory_bytes"] == host["memory_bytes"] == Detector.load(NATIVE / "libm_plant.so").model.memory
+        assert one["arena_bytes"] == host["arena_bytes"] > 0 and one["ring_bytes"] == 12 * 2 * 4
         assert one["stack_used_bytes"] <= one["stack_worst_bytes"] and one["instructions"] > host["mac_after"]
 
 
@@ -172,6 +175,12 @@ def test_rules_that_the_c_does_not_have_do_not_pass(inside: Path) -> None:
     finally:
         path.write_text(told)
         Path("check.json").write_bytes(verdict)
+
+
+def test_a_missing_emulator_is_an_error_and_no_skip(inside: Path) -> None:
+    command, nothing = [sys.executable, "-m", "tsad_edge.cli", "check"], os.environ | {"PATH": str(inside / "nothing")}
+    done = subprocess.run(command, env=nothing, capture_output=True, text=True)
+    assert done.returncode == 1 and "qemu-system-arm was not found; install it (Debian: apt install" in done.stderr
 
 
 def test_a_board_without_firmware_is_named(inside: Path) -> None:

@@ -1,6 +1,8 @@
 """The protocol, both sides of it: the header's numbers, frames that agree, and everything that can happen on a line."""
 
+import random
 import re
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from tsad_edge.boards import protocol
 from tsad_edge.boards.feed import ERR_INPUT, feed
 from tsad_edge.boards.protocol import Session, framed, unframed
 from tsad_edge.twin import NOT_FINITE
+
+from .conftest import OnHost, session_of
 
 MCU = Path(__file__).parents[2] / "csrc" / "target" / "mcu"
 ATTEMPTS = 6
@@ -173,9 +177,13 @@ def attempts(fault: list[tuple[str, int]]) -> list[tuple[str, int]]:
 def test_whatever_happens_on_the_line_scores_and_events_are_the_host_s(
     on_host: Any, samples: NDArray[np.float32], bursts: list[list[tuple[str, int]]], number: int
 ) -> None:
-    """Faults in bursts; a sample that got lost or was taken twice would change every score after it."""
+    """Faults in bursts."""
     on_host.restart()
-    values = samples[85:150]
+    converse(on_host, samples[85:150], bursts, number)
+
+
+def converse(on_host: Any, values: NDArray[np.float32], bursts: list[list[tuple[str, int]]], number: int) -> None:
+    """A series over a bad line; a sample that got lost or was taken twice would change every score after it."""
     line = Bad(on_host, [fault for burst in bursts for fault in attempts(burst)])
     session = Session(line, number, AT_ONCE)
     steps = [session.sample(t, row) for t, row in enumerate(values)]
@@ -189,6 +197,29 @@ def test_whatever_happens_on_the_line_scores_and_events_are_the_host_s(
     assert [NOT_FINITE if step.status == ERR_INPUT else step.quality for step in steps] == quality.tolist()
     records = [step.event for step in steps if step.event is not None] + ([last] if last else [])
     assert records == events.tolist() and len(records) > 0
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("frame.c", "return crc == get_u16(", "return crc != 1 + get_u16("),  # damaged ones are taken
+        ("session.c", "if (starts || f.kind != s->kind || f.sequence != s->sequence) {", "if (1) {"),  # repeated ones
+        ("session.c", " || f.sequence != (uint16_t)(s->sequence + 1u))", ")"),  # old ones
+    ],
+)
+def test_a_protocol_that_is_not_careful_is_seen(
+    on_host: Any, samples: NDArray[np.float32], tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    """By what ours bears."""
+    shutil.copytree(MCU, tmp_path / "mcu")
+    text = (tmp_path / "mcu" / file).read_text()
+    assert text.count(old) == 1
+    (tmp_path / "mcu" / file).write_text(text.replace(old, new))
+    draw = random.Random(1)
+    bursts = [[(kind, draw.randrange(1000)) for kind in draw.sample(KINDS, 4)] for _ in range(25)]
+    converse(on_host, samples[85:150], bursts, 1)
+    with pytest.raises((AssertionError, RuntimeError)):
+        converse(OnHost(session_of(tmp_path / "mcu", tmp_path / "session.so")), samples[85:150], bursts, 1)
 
 
 @pytest.mark.parametrize("fault", ["lost", "damaged"])

@@ -12,6 +12,7 @@ from .cost import Sample, cost
 from .feed import Told, feed, judged_on
 from .firmware import build, build_one, identity, model_name
 from .flashers import flash
+from .footprint import memory_parts
 from .lines import Port
 from .table import Board, board, boards
 
@@ -29,5 +30,6 @@ __all__ = [
     "flash",
     "identity",
     "judged_on",
+    "memory_parts",
     "model_name",
 ]

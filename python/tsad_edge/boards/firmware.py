@@ -57,7 +57,7 @@ def build(board: Board, models: Path, out: Path) -> dict[str, dict[str, Any]]:
         for name in names:
             _require_room(board, name, need(board, tree, name))
         _link(board, tree)
-        found = {name: footprint(board, tree, name) for name in names}
+        found = {name: footprint(board, tree, models / name) for name in names}
         for name in names:
             shutil.copy2(tree / f"{name}.elf", fresh / f"{name}.elf")
     return found

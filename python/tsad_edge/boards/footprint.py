@@ -1,4 +1,4 @@
-"""What firmware takes of a board, from its objects and the linked file: flash, RAM, and the stack at worst.
+"""What firmware takes of a board, from its objects, the linked file and the model's header: flash, RAM, stack at worst.
 
 Nothing is run here; `instructions` measures what a sample takes.
 """
@@ -44,20 +44,21 @@ def need(board: Board, tree: Path, name: str) -> Need:
     return Need(flash, constants, ram + board.stack, _symbols(board, main)["memory"])
 
 
-def footprint(board: Board, tree: Path, name: str) -> dict[str, Any]:
-    """What the linked firmware of one model takes, in bytes.
+def footprint(board: Board, tree: Path, folder: Path) -> dict[str, Any]:
+    """What the linked firmware of the model in a folder takes, in bytes.
 
     Returns
     -------
     dict
         ``flash_bytes`` and of it ``code_bytes`` (all but the model's weights); ``static_bytes`` (.data and .bss) and
-        of it ``memory_bytes`` (the model's: ring, arena, shares) and ``detector_bytes``; ``stack_worst_bytes``.
+        of it ``memory_bytes`` (the model's, of it `memory_parts`) and ``detector_bytes``; ``stack_worst_bytes``.
 
     Raises
     ------
     RuntimeError
         The worst case of the stack cannot be told, or is more than the board gives.
     """
+    name = folder.name
     elf = tree / f"{name}.elf"
     sections, symbols = _sections(board, elf), _symbols(board, elf)
     flash = sum(sections.get(section, 0) for section in (".text", ".rodata", ".data"))
@@ -70,9 +71,29 @@ def footprint(board: Board, tree: Path, name: str) -> dict[str, Any]:
         "code_bytes": flash - weights,
         "static_bytes": sections.get(".data", 0) + sections.get(".bss", 0),
         "memory_bytes": symbols["memory"],
+        **memory_parts((folder / f"{name}.h").read_text()),
         "detector_bytes": symbols["detector"],
         "stack_worst_bytes": stack,
     }
+
+
+def memory_parts(header: str) -> dict[str, int]:
+    """The largest parts of the memory that a model's detector takes on a board, in bytes, as its header says.
+
+    Returns
+    -------
+    dict
+        ``ring_bytes``, the window's samples, or the last one of a stream; ``state_bytes`` of a stream; ``arena_bytes``.
+
+    Examples
+    --------
+    >>> memory_parts("#define M_A_MEMORY (TSAD_MEMORY_SIZE(50, 20, 0, 5, 16, 520, 1) + TSAD_GUARD_SIZE(5))")
+    {'ring_bytes': 1000, 'state_bytes': 0, 'arena_bytes': 536}
+    """
+    found = re.search(r"_MEMORY \(?TSAD_MEMORY_SIZE\(([\d, ]+)\)", header)
+    assert found is not None
+    window, slot, state, _, fixed, per_window, _ = map(int, found[1].split(","))
+    return {"ring_bytes": slot if state else window * slot, "state_bytes": state, "arena_bytes": fixed + per_window}
 
 
 def worst_stack(graphs: list[Path], linked: set[str], model: str) -> int:
