@@ -201,6 +201,7 @@ print(export.__file__)
 """
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_process_or_place(tmp_path: Path) -> None:
     """Two copies of the package at different paths, two processes, two file names' directories: the same bytes."""
     package, compiler = Path(tsad_edge.__file__).parent, Path(codegen.__file__).parent
