@@ -173,7 +173,7 @@ def kernels(model: str, folder: Path) -> set[str]:
     Examples
     --------
     >>> sorted(kernels("TSAD_K(lstm_f32)(n);", toolchain.sources() / "csrc" / "kernels"))
-    ['linear.c', 'lines.c', 'lstm.c']
+    ['cells.c', 'linear.c', 'lines.c', 'lstm.c']
     """
     owner = {name: file for file in folder.glob("*.c") for name in defined(file.read_text())}
     found: set[Path] = set()

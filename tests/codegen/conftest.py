@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import math
 import random
+import shutil
 import subprocess
 import warnings
 from collections.abc import Callable
@@ -166,8 +167,9 @@ def native_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Callabl
     def by(*compiler: str, isa: str = "generic") -> Callable[[Any], Native]:
         place = tmp_path_factory.mktemp("kernels")
         flags, symbol = [*compiler, *PROGRAMS[isa], *INCLUDE], "" if isa == "generic" else f"_{isa}"
-        sources = [*sorted(kernel_sources(isa)), ROOT / "csrc/target/tap.c"]
-        subprocess.run([*flags, "-c", *map(str, sources)], cwd=place, check=True)
+        cached = [ccache] if (ccache := shutil.which("ccache")) else []
+        for source in [*sorted(kernel_sources(isa)), ROOT / "csrc/target/tap.c"]:
+            subprocess.run([*cached, *flags, "-c", str(source)], cwd=place, check=True)
         kernels = [str(path) for path in sorted(place.glob("*.o"))]
 
         def build(made: Any) -> Native:
@@ -187,9 +189,12 @@ def native_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Callabl
     return by
 
 
-@pytest.fixture(scope="session", params=PROGRAMS)
+@pytest.fixture(scope="session", params=["generic", "avx2", pytest.param("avx512", marks=pytest.mark.slow)])
 def native(native_by: Any, has_isa: Callable[[str], None], request: Any) -> Callable[[Any], Native]:
-    """With all warnings as errors; every test that takes it runs once for each instruction set."""
+    """With all warnings as errors; every test that takes it runs once for each instruction set.
+
+    For avx512 in the slow tests only: tests/csrc holds its kernels against those for avx2, bit for bit.
+    """
     has_isa(request.param)
     build: Callable[[Any], Native] = native_by("cc", *FLAGS, isa=request.param)
     return build

@@ -106,6 +106,7 @@ def fuzz(root: Path, tree: Path, seconds: int, *targets: str) -> subprocess.Comp
     return subprocess.run(command, capture_output=True, text=True, errors="replace")  # it shows inputs as they are
 
 
+@pytest.mark.slow
 def test_nothing_is_found_in_a_second(clang: None, tmp_path: Path) -> None:
     done = fuzz(ROOT, tmp_path / "build", 1)
     assert done.returncode == 0, done.stdout + done.stderr
