@@ -26,12 +26,6 @@ if ccache := shutil.which("ccache"):  # tests compile the same kernels a hundred
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: emulators, servers and installers let some wait."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With several workers (`-n`) each takes whole files, and such a folder as a whole."""
     from xdist.scheduler import LoadScopeScheduling
