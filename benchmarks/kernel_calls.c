@@ -72,7 +72,7 @@ static void matrices(void) {
 
 /* One sample more of a stream. */
 static void streams(void) {
-    static float kept[3 + 32 * 5 + 47 * 32];
+    static float kept[2 + 32 * 5 + 47 * 32];
     float *const h = y, *const c = y + ROOM / 2;
     COUNT(keep_f32, 1, 48, 20, x, 0, y, 0);
     COUNT(keep_s16, 1, 48, 20, x16, 0, y16, 0);

@@ -145,7 +145,7 @@ def _windows(inputs: Inputs, attrs: Attrs) -> list[Array | None]:
 
 def _linear_flight_state(shapes: Sequence[Shape], attrs: Attrs) -> int:
     out = in_out(shapes[1], attrs)[1]
-    return 4 * (3 + 2 * BLOCK * math.prod(shapes[0]) + (integer(attrs, "steps") - 1) * out)
+    return 4 * (2 + 2 * BLOCK * math.prod(shapes[0]) + (integer(attrs, "steps") - 1) * out)
 
 
 def _linear_flight_calls(op: Op, views: Mapping[str, View]) -> list[Call]:

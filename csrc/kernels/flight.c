@@ -14,6 +14,8 @@
 #include "elementary.h"
 #include "kernels.h"
 
+#include <string.h>
+
 enum { ROWS = 40, BLOCK = 16 };
 
 /* A few rows, from `low` on, as matrix products want them; what x adds to the gates and what h adds, may be one sum. */
@@ -123,11 +125,13 @@ static void add_block(const sums *k, size_t first, size_t end, const float *x) {
 void TSAD_K(linear_flight_f32)(size_t n, size_t steps, size_t in, size_t out, const float *x, size_t x_pitch,
                                const float *w, const float *b, enum tsad_activation act, float *y, size_t y_pitch,
                                float *kept) {
-    float *const at = kept, *const oldest = kept + 1, *const parity = kept + 2, *const blocks = kept + 3;
-    const size_t now = (size_t)*at, each = (steps - 1 + BLOCK - 1) / BLOCK, first = now * each;
-    float *const block = blocks + (size_t)*parity * BLOCK * in;
-    const float *const before = blocks + (1 - (size_t)*parity) * BLOCK * in;
-    const sums k = {steps, in, out, w, b, blocks + 2 * BLOCK * in, (size_t)*oldest};
+    uint64_t count; /* of samples; all places follow from it, and lie within what they index whatever it is */
+    memcpy(&count, kept, sizeof count);
+    const size_t now = (size_t)(count % BLOCK), odd = (size_t)(count / BLOCK % 2);
+    const size_t each = (steps - 1 + BLOCK - 1) / BLOCK, first = now * each;
+    float *const blocks = kept + 2, *const block = blocks + odd * BLOCK * in;
+    const float *const before = blocks + (1 - odd) * BLOCK * in;
+    const sums k = {steps, in, out, w, b, blocks + 2 * BLOCK * in, (size_t)((count - now) % (steps - 1))};
     (void)n, (void)x_pitch, (void)y_pitch;
     tsad_start_state(in, x, block + now * in);
     add_block(&k, first, first + each < steps - 1 ? first + each : steps - 1, before);
@@ -135,9 +139,6 @@ void TSAD_K(linear_flight_f32)(size_t n, size_t steps, size_t in, size_t out, co
     (1, (now + 1) * in, out, &(const float *const){block}, 1, w + (steps - 1 - now) * in * out, out, sum_of(&k, now),
      &(float *const){y});
     tsad_activate(act, out, y);
-    *at = (float)((now + 1) % BLOCK);
-    if (now + 1 == BLOCK) {
-        *parity = 1 - *parity;
-        *oldest = (float)((k.oldest + BLOCK) % (steps - 1));
-    }
+    count++;
+    memcpy(kept, &count, sizeof count);
 }

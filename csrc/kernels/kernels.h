@@ -99,7 +99,7 @@ void TSAD_K(gru_f32)(size_t n, size_t steps, size_t in, size_t hidden, int last,
  * steps and 40, lstm (4 * m + 6) * hidden, gru (6 * m + 4) * hidden.
  *
  * flight.c, too: linear_flight is linear_f32 of one row on the last `steps` samples x (in); there are more than 16 of
- * them, as of outputs. kept, in floats: 3 + 32 * in + (steps - 1) * out, zeros at first.
+ * them, as of outputs. kept, in floats: 2 + 32 * in + (steps - 1) * out, zeros at first.
  */
 void TSAD_K(keep_f32)(size_t n, size_t steps, size_t size, const float *x, size_t x_pitch, float *y, size_t y_pitch);
 void TSAD_K(lstm_flight_f32)(size_t n, size_t steps, int same, size_t in, size_t hidden, const float *x, size_t x_pitch,
